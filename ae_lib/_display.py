@@ -1,0 +1,29 @@
+"""One door to the notebook's output, and a plain print where there is no notebook."""
+
+
+def in_notebook():
+    """Whether this runs in a Jupyter kernel (a notebook, nbval, Colab)."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def emit(data, metadata=None, *, silent=False, display_id=None, update=False):
+    """Show a MIME bundle in a notebook; elsewhere print its ``text/plain``.
+
+    Args:
+        data: ``{MIME type: content}``.
+        metadata: the output's metadata.
+        silent: print nothing outside a notebook.
+        display_id, update: as in ``IPython.display.display``: update what was shown.
+    """
+    if in_notebook():
+        from IPython.display import display
+
+        extra = {} if display_id is None else {"display_id": display_id, "update": update}
+        display(data, raw=True, metadata=metadata or {}, **extra)
+    elif not silent and "text/plain" in data:
+        print(data["text/plain"])

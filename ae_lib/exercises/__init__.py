@@ -1,0 +1,72 @@
+"""The exercises of the book: ``check`` an answer, ask for a ``hint``.
+
+    >>> check("dense.bottleneck", answer)
+    >>> hint("dense.bottleneck")
+
+Neither ever raises: a notebook always runs through.
+"""
+
+import difflib
+import importlib
+import pkgutil
+
+from ae_lib.exercises._core import Exercise, Verdict, judge, show
+
+__all__ = ["Exercise", "Verdict", "check", "hint", "judge", "load", "names"]
+
+
+def check(name, answer):
+    """Say whether the answer is right, and why it matters; or name the mistake.
+
+    Args:
+        name: the exercise, ``"chapter.name"``; an unknown one suggests the nearest.
+        answer: number, letter, array or function, as the exercise asks.
+    """
+    exercise = _find(name)
+    if exercise:
+        show(judge(exercise, answer))
+
+
+def hint(name):
+    """Say what to think about next."""
+    exercise = _find(name)
+    if exercise:
+        show(Verdict("todo", f"Hint: {exercise.hint}"))
+
+
+def names():
+    """All exercises' names, chapter by chapter."""
+    return [exercise.name for module in _modules() for exercise in module.EXERCISES]
+
+
+def load(name):
+    """The ``Exercise`` of that name.
+
+    Raises:
+        KeyError: there is none; the message names the nearest.
+    """
+    chapter = str(name).partition(".")[0]
+    for module in _modules():
+        if module.__name__.endswith(f".{chapter}"):
+            for exercise in module.EXERCISES:
+                if exercise.name == name:
+                    return exercise
+    near = difflib.get_close_matches(str(name), names(), n=1, cutoff=0.4)
+    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
+    raise KeyError(f"no exercise is named {name!r}; {advice}")
+
+
+def _find(name):
+    try:
+        return load(name)
+    except KeyError as error:
+        message = error.args[0]
+    except Exception:
+        message = f"no exercise is named by a {type(name).__name__}; a name is a text"
+    show(Verdict("todo", message[0].upper() + message[1:]))
+    return None
+
+
+def _modules():
+    found = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return [importlib.import_module(f"{__name__}.{name}") for name in found]

@@ -1,0 +1,151 @@
+"""Reconstruction errors, likelihoods, subspace angles, ranking scores.
+
+All functions take arrays of any backend that ``np.asarray`` reads and return Python
+floats or NumPy arrays, so that they never enter a training graph.
+"""
+
+import numpy as np
+
+from ae_lib._checks import as_batch, same_shape
+
+
+def mse(x, reconstruction):
+    """Mean squared error over all items and all values.
+
+    Args:
+        x, reconstruction: arrays of one shape (n, …).
+
+    Returns:
+        float, in squared units of ``x``.
+
+    Raises:
+        ValueError: shapes differ, an array is empty or holds NaN.
+    """
+    return float(per_item_mse(x, reconstruction).mean())
+
+
+def per_item_mse(x, reconstruction):
+    """Mean squared error of each item, float64 (n,): the usual anomaly score."""
+    x, reconstruction = as_batch(x, "x"), as_batch(reconstruction, "reconstruction")
+    same_shape(x, reconstruction)
+    difference = x.astype("float64") - reconstruction
+    return (difference**2).reshape(len(x), -1).mean(1)
+
+
+def gaussian_nll(x, mean, sigma=1.0):
+    """Negative log-likelihood in nats per item under N(mean, sigma² I).
+
+    Equals ``d·mse / (2 sigma²) + d·log(sigma √(2π))`` for d values an item (Bishop 2006,
+    eq. 1.54), which is why minimising MSE is maximising a Gaussian likelihood.
+
+    Raises:
+        ValueError: shapes differ, or ``sigma`` is not positive.
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma: expected a positive number, got {sigma}")
+    squared = per_item_mse(x, mean)
+    d = np.asarray(x)[0].size
+    return float(np.mean(d * squared / (2 * sigma**2) + d * np.log(sigma * np.sqrt(2 * np.pi))))
+
+
+def bernoulli_nll(x, probability, eps=1e-7):
+    """Negative log-likelihood in nats per item of values in [0, 1] under Bernoulli pixels.
+
+    For x in {0, 1} a likelihood; for grey values the usual "binary cross-entropy", whose
+    minimum is still at probability = x but not zero.
+
+    Raises:
+        ValueError: shapes differ, or a value lies outside [0, 1].
+    """
+    x = as_batch(x, "x", low=0, high=1).astype("float64")
+    p = as_batch(probability, "probability", low=0, high=1).astype("float64").clip(eps, 1 - eps)
+    same_shape(x, p, ("x", "probability"))
+    nats = -(x * np.log(p) + (1 - x) * np.log1p(-p))
+    return float(nats.reshape(len(x), -1).sum(1).mean())
+
+
+def categorical_nll(labels, probability, eps=1e-7):
+    """Negative log-likelihood in nats per label: the categorical cross-entropy.
+
+    Args:
+        labels: int (n,), each in 0…k-1.
+        probability: float (n, k), rows summing to one.
+
+    Raises:
+        ValueError: a label out of range, rows that do not sum to one.
+    """
+    p = as_batch(probability, "probability", ndim=2, low=0, high=1).astype("float64")
+    labels = np.asarray(labels)
+    if labels.shape != (len(p),) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels: expected {len(p)} integers, got {labels.dtype} of shape {labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= p.shape[1]:
+        found = f"{labels.min()}…{labels.max()}"
+        raise ValueError(f"labels: expected values in 0…{p.shape[1] - 1}, got {found}")
+    if np.abs(p.sum(1) - 1).max() > 1e-4:
+        raise ValueError("probability: rows must sum to 1; pass logits through a softmax first")
+    return float(-np.log(p[np.arange(len(p)), labels].clip(eps)).mean())
+
+
+def principal_angles(a, b):
+    """Angles between the column spaces of two matrices, in degrees, smallest first.
+
+    Args:
+        a, b: (d, k) matrices of full column rank, k ≤ d.
+
+    Returns:
+        float64 (k,). All zero when the subspaces are equal, whatever their bases
+        (Björck & Golub 1973; computed by SciPy's sine-based method).
+
+    Raises:
+        ValueError: different d, or a matrix without full column rank.
+    """
+    from scipy.linalg import subspace_angles
+
+    a, b = (as_batch(m, n, ndim=2).astype("float64") for m, n in ((a, "a"), (b, "b")))
+    if len(a) != len(b):
+        raise ValueError(f"b: expected {len(a)} rows as in a, got {len(b)}")
+    for matrix, name in ((a, "a"), (b, "b")):
+        if np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+            raise ValueError(f"{name}: its {matrix.shape[1]} columns are not independent")
+    return np.sort(np.degrees(subspace_angles(a, b)))
+
+
+def roc(normal_scores, anomaly_scores):
+    """ROC curve and its area when a higher score should mean an anomaly.
+
+    Returns:
+        ``(false_positive_rate, true_positive_rate, auc)``; the area is the probability
+        that a random anomaly scores above a random normal item.
+
+    Raises:
+        ValueError: a list is empty or holds NaN.
+    """
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    normal = as_batch(normal_scores, "normal_scores", ndim=1)
+    anomaly = as_batch(anomaly_scores, "anomaly_scores", ndim=1)
+    scores = np.concatenate([normal, anomaly])
+    truth = np.repeat([0, 1], [len(normal), len(anomaly)])
+    false_positive, true_positive, _ = roc_curve(truth, scores)
+    return false_positive, true_positive, float(roc_auc_score(truth, scores))
+
+
+def active_fraction(codes, threshold=1e-3):
+    """Fraction of code values whose magnitude exceeds ``threshold``: 1 − sparsity.
+
+    Args:
+        codes: (n, k).
+
+    Returns:
+        float in [0, 1].
+    """
+    codes = as_batch(codes, "codes", ndim=2)
+    return float((np.abs(codes) > threshold).mean())
+
+
+def psnr(x, reconstruction, peak=1.0):
+    """Peak signal-to-noise ratio in decibels, ``10 log10(peak² / mse)``; inf when equal."""
+    error = mse(x, reconstruction)
+    return float("inf") if error == 0 else float(10 * np.log10(peak**2 / error))

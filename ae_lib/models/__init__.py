@@ -1,0 +1,23 @@
+"""The book's models, on ``keras`` and ``keras.ops`` alone. Loading one loads Keras."""
+
+import importlib
+
+_WHERE = {
+    "Autoencoder": "_base",
+    "dense_autoencoder": "dense",
+    "linear_autoencoder": "dense",
+    "conv_autoencoder": "conv",
+    "ContractiveAutoencoder": "regularised",
+    "KSparse": "regularised",
+}
+__all__ = list(_WHERE)
+
+
+def __getattr__(name):
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"ae_lib.models.{_WHERE[name]}"), name)
+    raise AttributeError(f"ae_lib.models has no {name!r}; it has {', '.join(_WHERE)}")
+
+
+def __dir__():
+    return sorted([*globals(), *_WHERE])

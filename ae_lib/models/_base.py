@@ -1,0 +1,111 @@
+"""What every autoencoder of the book can do: encode, decode, reconstruct, be saved."""
+
+import keras
+import numpy as np
+
+from ae_lib._checks import as_batch, positive_int
+
+
+@keras.saving.register_keras_serializable("ae_lib")
+class Autoencoder(keras.Model):
+    """Two models in a row: ``reconstruction = decoder(encoder(x))``.
+
+    Args:
+        encoder: Keras model from (batch, …) to codes (batch, k).
+        decoder: Keras model from codes back to the shape of the input.
+        value_range: (low, high) of the values it can reconstruct; inputs outside are
+            refused. None: any.
+
+    Raises:
+        ValueError: the decoder does not take what the encoder gives, or does not give
+            what the encoder takes.
+
+    Train it with ``compile`` and ``fit(x, x)``; save it with ``save("file.keras")``.
+    """
+
+    def __init__(self, encoder, decoder, value_range=None, **options):
+        super().__init__(**options)
+        if encoder.output_shape[1:] != decoder.input_shape[1:]:
+            raise ValueError(
+                f"decoder: takes codes of shape {decoder.input_shape[1:]}, but the encoder "
+                f"gives {encoder.output_shape[1:]}"
+            )
+        if decoder.output_shape[1:] != encoder.input_shape[1:]:
+            raise ValueError(
+                f"decoder: gives {decoder.output_shape[1:]}, but the encoder takes "
+                f"{encoder.input_shape[1:]}: the two cannot be compared"
+            )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.value_range = tuple(value_range) if value_range else None
+        self.built = True
+
+    def call(self, x, training=None):
+        """Reconstruct a batch inside the graph."""
+        return self.decoder(self.encoder(x, training=training), training=training)
+
+    def build(self, input_shape=None):
+        """Nothing to do: encoder and decoder come built."""
+
+    @property
+    def item_shape(self):
+        """Shape of one input, without the batch axis."""
+        return tuple(self.encoder.input_shape[1:])
+
+    @property
+    def code_size(self):
+        """Values in a code, k."""
+        return int(np.prod(self.encoder.output_shape[1:]))
+
+    def check_input(self, x, name="x"):
+        """Return ``x`` as float32 (n, *item_shape), or raise ValueError saying what is wrong."""
+        low, high = self.value_range or (None, None)
+        return as_batch(x, name, shape=self.item_shape, low=low, high=high)
+
+    def encode(self, x, batch_size=256):
+        """Codes of ``x``.
+
+        Args:
+            x: (n, *item_shape), inside ``value_range``.
+
+        Returns:
+            float32 (n, k) NumPy array.
+
+        Raises:
+            ValueError: another shape, empty, NaN, or out of range.
+        """
+        return _in_batches(self.encoder, self.check_input(x), batch_size)
+
+    def decode(self, z, batch_size=256):
+        """Reconstructions from codes ``z`` (n, k): float32 (n, *item_shape)."""
+        z = as_batch(z, "z", shape=tuple(self.decoder.input_shape[1:]))
+        return _in_batches(self.decoder, z, batch_size)
+
+    def reconstruct(self, x, batch_size=256):
+        """``decode(encode(x))``: float32 (n, *item_shape)."""
+        return self.decode(self.encode(x, batch_size), batch_size)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "value_range": self.value_range,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        for part in ("encoder", "decoder"):
+            config[part] = keras.saving.deserialize_keras_object(
+                config[part], custom_objects=custom_objects
+            )
+        return cls(**config)
+
+
+def _in_batches(model, x, batch_size):
+    """Call ``model`` on slices of ``x`` without training behaviour; one NumPy array back."""
+    batches = (
+        model(x[start : start + batch_size], training=False)
+        for start in range(0, len(x), positive_int(batch_size, "batch_size"))
+    )
+    return np.concatenate([keras.ops.convert_to_numpy(batch) for batch in batches])

@@ -1,0 +1,52 @@
+"""An explorer as a fragment of HTML that needs no kernel and asks nobody for anything."""
+
+import base64
+import html
+import json
+import re
+
+_EXPORT = re.compile(r"^export default \{ render \};\s*$", re.MULTILINE)
+
+
+def base64_text(raw):
+    """Bytes as base64 in ASCII."""
+    return base64.b64encode(raw).decode("ascii")
+
+
+def payload_text(payload):
+    """JSON that may stand inside a ``<script>``: no ``<`` in it, keys in the order given."""
+    text = json.dumps(payload, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def classic_script(module):
+    """An explorer's ES module as a classic script that mounts the explorers of the page.
+
+    A page opened from a file may not import modules; a classic script runs there too.
+
+    Raises:
+        ValueError: the module does not end as expected, or would end the script element.
+    """
+    if len(_EXPORT.findall(module)) != 1:
+        raise ValueError("module: expected one line 'export default { render };'")
+    if re.search(r"</script|<!--", module, re.IGNORECASE):
+        raise ValueError("module: '</script' or '<!--' cannot stand inside a script element")
+    return "(() => {\n" + _EXPORT.sub("mountAll();", module).strip() + "\n})();"
+
+
+def fragment(kind, name, payload, module, fallback):
+    """The self-contained HTML of one explorer, the same for the same arguments.
+
+    Args:
+        kind: the explorer's kind, such as ``"latent-map"``.
+        name: the explorer's name, an identifier in the page.
+        payload: JSON text from :func:`payload_text`.
+        module: text of the JavaScript module.
+        fallback: one sentence for a reader without JavaScript.
+    """
+    return (
+        f'<div class="ae-explorer-mount" data-ae-mount="{kind}" data-ae-name="{name}">\n'
+        f'<p class="ae-explorer-fallback">{html.escape(fallback)}</p>\n'
+        f'<script type="application/json">{payload}</script>\n'
+        f"</div>\n<script>\n{classic_script(module)}\n</script>"
+    )

@@ -1,0 +1,202 @@
+"""The map of a two-dimensional code: drag a point, and see what it decodes to."""
+
+import pathlib
+import re
+
+import anywidget
+import numpy as np
+import traitlets
+
+from ae_lib._checks import as_batch, positive_int
+from ae_lib.widgets._chain import read_chain
+from ae_lib.widgets._static import base64_text, fragment, payload_text
+
+_MODULE = pathlib.Path(__file__).with_name("latent_map.js")
+_MAX_CODES = 20_000
+_SAMPLE = 256
+
+# At least 3:1 on white and on the dark page; used while ae_lib.plotting has no palette.
+_COLOURS = (
+    "#0072b2", "#d55e00", "#12845c", "#b3599b", "#8a6d00",
+    "#2f8fd0", "#c23b3b", "#6b8e23", "#8b6bd6", "#7a7a7a",
+)  # fmt: skip
+
+
+class LatentMap(anywidget.AnyWidget):
+    """Explorer of a two-dimensional code, live in a notebook and in the published page.
+
+    On the left the codes, coloured by class, and a handle; on the right the image that the
+    decoder makes of the handle's code, computed in the reader's browser.
+
+    Args:
+        decoder: a built Keras model, one chain of Dense layers (with activations linear,
+            relu, leaky_relu, elu, selu, silu, gelu, tanh or sigmoid) from codes (n, 2) to
+            images of ``shape``, at most 500,000 parameters. Values are shown as grey,
+            clipped to [0, 1].
+        codes: (n, 2) codes of known images, at most 20,000.
+        labels: (n,) whole numbers, indices into ``class_names``.
+        class_names: one name a class, at most 10.
+        shape: height and width of the image.
+        name: the explorer's name in the page: lower-case letters, digits and hyphens.
+        start: the first code shown; by default the one in the middle of the first class.
+
+    Attributes:
+        code: the handle's code, a list of two floats; set it, or ``observe`` it.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above; the message says how.
+
+    Example:
+        >>> explorer = LatentMap(decoder, codes, labels, names)
+        >>> explorer.observe(lambda change: print(change.new), "code")
+        >>> explorer.code = [0.5, -1.0]
+    """
+
+    _esm = _MODULE
+    code = traitlets.List(traitlets.Float(), minlen=2, maxlen=2).tag(sync=True)
+    payload = traitlets.Unicode().tag(sync=True)
+
+    # ipywidgets 7 would show the widget alone; the bundle below has the page's HTML too.
+    _ipython_display_ = None
+
+    def __init__(
+        self, decoder, codes, labels, class_names, *,
+        shape=(28, 28), name="latent-map", start=None,
+    ):  # fmt: skip
+        shape, name = _as_shape(shape), _as_name(name)
+        codes = as_batch(codes, "codes", shape=(2,))
+        if len(codes) > _MAX_CODES:
+            raise ValueError(f"codes: expected at most {_MAX_CODES:,}, got {len(codes):,}")
+        names = _as_class_names(class_names)
+        labels = _as_labels(labels, len(codes), len(names))
+        start = _middle(codes, labels) if start is None else _as_code(start, "start")
+        sample = codes[np.linspace(0, len(codes) - 1, min(_SAMPLE, len(codes))).astype(int)]
+        chain = read_chain(decoder, shape[0] * shape[1], sample)
+        self._name = name
+        self._summary = (
+            f"LatentMap {name!r}: {len(codes):,} codes in {len(names)} classes, "
+            f"decoder {'-'.join(map(str, chain.widths))}"
+        )
+        payload = _payload(chain, codes, labels, names, shape, name, start)
+        super().__init__(code=start, payload=payload)
+
+    @traitlets.validate("code")
+    def _finite_code(self, proposal):
+        if not np.isfinite(proposal.value).all():
+            raise traitlets.TraitError(f"code: expected two finite numbers, got {proposal.value}")
+        return proposal.value
+
+    def html(self):
+        """The explorer for a page without a kernel: one self-contained fragment of HTML."""
+        return fragment(
+            "latent-map", self._name, self.payload, _MODULE.read_text("utf-8"),
+            "An explorer stands here: a map of the codes, and the image that any point of it "
+            "decodes to. It needs JavaScript.",
+        )  # fmt: skip
+
+    def __repr__(self):
+        return f"<{self._summary}>"
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
+
+
+def _payload(chain, codes, labels, names, shape, name, start):
+    """The explorer's data as JSON text; codes are 16-bit fractions of their range."""
+    low, high = codes.min(axis=0).astype("float64"), codes.max(axis=0).astype("float64")
+    span = np.where(high > low, high - low, 1.0)
+    return payload_text(
+        {
+            "name": name,
+            "shape": list(shape),
+            "start": start,
+            "classes": names,
+            "colours": _colours(len(names)),
+            "low": [_rounded(v) for v in low],
+            "span": [_rounded(v) for v in span],
+            "codes": base64_text(np.rint((codes - low) / span * 65535).astype("<u2").tobytes()),
+            "labels": base64_text(labels.astype("u1").tobytes()),
+            "steps": chain.steps,
+            "weights": base64_text(chain.float16),
+        }
+    )
+
+
+def _rounded(value):
+    """The shortest decimal that still is this float32."""
+    return float(str(np.float32(value)))
+
+
+def _colours(count):
+    """The book's palette as ``#rrggbb``, or this module's own until there is one."""
+    try:
+        from matplotlib.colors import to_hex
+
+        from ae_lib.plotting import PALETTE
+
+        colours = [to_hex(colour) for colour in PALETTE]
+    except ImportError:
+        colours = []
+    return (colours if len(colours) >= count else list(_COLOURS))[:count]
+
+
+def _middle(codes, labels):
+    """The code nearest the median of the first class: a place where there is much to see."""
+    codes = codes[labels == labels.min()]
+    nearest = ((codes - np.median(codes, axis=0)) ** 2).sum(axis=1).argmin()
+    return [_rounded(v) for v in codes[nearest]]
+
+
+def _as_shape(shape):
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        raise ValueError(f"shape: expected (height, width), got {shape!r}")
+    return tuple(positive_int(side, "shape") for side in shape)
+
+
+def _as_name(name):
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        raise ValueError(
+            f"name: expected lower-case letters, digits and hyphens, such as 'latent-map', "
+            f"got {name!r}"
+        )
+    return name
+
+
+def _as_code(code, name):
+    values = np.asarray(code)
+    if values.dtype.kind not in "fiu" or values.shape != (2,) or not np.isfinite(values).all():
+        raise ValueError(f"{name}: expected two finite numbers, got {code!r}")
+    return [float(v) for v in values]
+
+
+def _as_class_names(class_names):
+    names = [] if isinstance(class_names, str) or class_names is None else list(class_names)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise TypeError(f"class_names: expected a list of names, got {class_names!r}")
+    names = [str(name) for name in names]
+    if len(names) > len(_COLOURS) or len(set(names)) < len(names):
+        raise ValueError(
+            f"class_names: expected at most {len(_COLOURS)} different names, got {names}"
+        )
+    return names
+
+
+def _as_labels(labels, count, classes):
+    labels = np.asarray(labels)
+    if labels.shape != (count,):
+        hint = "; from one-hot rows: labels.argmax(axis=1)" if labels.ndim == 2 else ""
+        raise ValueError(
+            f"labels: expected shape ({count},), one label a code, got {labels.shape}{hint}"
+        )
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels: expected whole numbers, got dtype {labels.dtype}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"labels: expected 0 to {classes - 1}, indices into class_names, "
+            f"got {labels.min()} to {labels.max()}"
+        )
+    return labels

@@ -1,0 +1,130 @@
+"""How the stored outputs of a chapter become parts of its page.
+
+A figure that ``ae_lib.plotting.show`` stored becomes a numbered figure with a caption in
+MyST and a cross-reference target; a claim gets its number in the chapter and a link to
+the ledger. What only a running notebook needs (widget states) stays out of the page.
+"""
+
+import re
+from pathlib import Path
+
+import myst_nb.sphinx_
+from docutils import nodes
+from myst_nb.core.render import NbElementRenderer
+from myst_nb.sphinx_ import HideCodeCellNode
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+CLAIM = "application/vnd.ae-claim+json"
+# Types that stand beside text/html in a bundle and never reach a page.
+BESIDE = {CLAIM, "application/vnd.jupyter.widget-view+json"}
+
+
+class BookRenderer(NbElementRenderer):
+    """Render notebook outputs as this book wants them."""
+
+    def render_nb_finalise(self, metadata):
+        """Leave out the state of live widgets and the scripts that would load it."""
+
+    def render_mime_type(self, data):
+        if data.mime_type in BESIDE or data.mime_type.startswith("application/papermill"):
+            return []
+        if data.mime_type == "text/html":
+            if "ae_figure" in data.output_metadata:
+                return self._figure(data, data.output_metadata["ae_figure"])
+            if 'class="ae-claim"' in data.string:
+                return [nodes.raw(text=self._number_claim(data.string), format="html")]
+        if data.mime_type == "text/plain" and "ae_figure" in data.output_metadata:
+            return []
+        return super().render_mime_type(data)
+
+    def _figure(self, data, about):
+        document = self.renderer.document
+        name = about.get("name") or f"fig-{data.cell_index}-{data.output_index}"
+        drawing = _inside_figure(data.string)
+        for wanted, there in (("caption", about.get("caption")), ("alt", about.get("alt"))):
+            if not there:
+                logger.warning(
+                    "figure %s has no %s", name, wanted, location=(self.source, data.line)
+                )
+        figure = nodes.figure(classes=["ae-figure"])
+        figure += nodes.raw(text=drawing, format="html")
+        caption = nodes.caption()
+        self.renderer.add_line_and_source_path(caption, _Token(data.line))
+        with self.renderer.current_node_context(caption):
+            self.renderer.nested_render_text(about.get("caption", ""), data.line or 0, inline=True)
+        figure += caption
+        self.renderer.add_line_and_source_path(figure, _Token(data.line))
+        figure["names"].append(nodes.fully_normalize_name(name))
+        document.note_explicit_target(figure, figure)
+        return [figure]
+
+    def _number_claim(self, html):
+        """Put ``Claim 2.3`` before the claim, a link to its row in the ledger."""
+        env = self.renderer.sphinx_env
+        chapter = Path(env.docname).name.split("_")[0].lstrip("0")
+        count = env.temp_data["ae_claims"] = env.temp_data.get("ae_claims", 0) + 1
+        number = f"{chapter}.{count}"
+        up = "../" * env.docname.count("/")
+        link = (
+            f'<a class="ae-claim-label" href="{up}book/claims.html#ledger-{number}" '
+            f'title="See it among all the claims of this book">Claim {number}</a> '
+        )
+        return re.sub(r'(<div class="ae-claim"[^>]*>)', rf"\1{link}", html, count=1)
+
+
+class _Token:
+    """The little of a markdown-it token that add_line_and_source_path looks at."""
+
+    def __init__(self, line):
+        self.map = [line or 0, line or 0]
+
+
+def _inside_figure(html):
+    """The drawing between ``<figure …>`` and ``<figcaption>``."""
+    inside = re.sub(r"^\s*<figure[^>]*>", "", html)
+    return re.split(r"<figcaption", inside)[0].replace("</figure>", "").strip()
+
+
+def tidy(app, doctree):
+    """Leave out of the listings what only Colab and the linter read."""
+    for block in doctree.findall(nodes.literal_block):
+        text = re.sub(r"^#\s*@title[^\n]*\n|  # noqa\b[^\n]*", "", block.astext())
+        if text != block.astext():
+            block.rawsource = text
+            block.children = [nodes.Text(text)]
+
+
+def resolved(app, doctree, docname):
+    """Mark the folds that hold solutions; drop the ids that boxes share."""
+    for cell in doctree.findall(nodes.container):
+        for fold in cell.children:
+            if isinstance(fold, HideCodeCellNode):
+                fold["solution"] = "tag_solution" in cell["classes"]
+    # sphinx-exercise and sphinx-proof give every box's content the same id.
+    for section in doctree.findall(nodes.section):
+        section["ids"] = [name for name in section["ids"] if not name.endswith("-content")]
+
+
+def visit_hidden(self, node):
+    """A folded cell, named after what it holds."""
+    title = "Solution" if node["solution"] else "The code of this cell"
+    if "below-input" in node["classes"] or "above-output" in node["classes"]:
+        title = "The output of this cell"
+    kind = " ae-solution" if node["solution"] else ""
+    self.body.append(f'<details class="hide{kind}"><summary>{title}</summary>\n')
+
+
+def depart_hidden(self, node):
+    self.body.append("</details>\n")
+
+
+def setup(app):
+    app.connect("doctree-read", tidy)
+    app.connect("doctree-resolved", resolved)
+    app.add_node(HideCodeCellNode, override=True, html=(visit_hidden, depart_hidden))
+    # myst-nb finds a renderer by the entry point of an installed package; a book's own
+    # extension is none, so its loader is told.
+    myst_nb.sphinx_.load_renderer = lambda name: BookRenderer
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,182 @@
+"""What the tests of the published pages share: the built site, a server, a browser.
+
+The site is what ``make book`` built in ``_build/html``. Nothing but the loopback server
+answers; a page that asks for anything else is caught.
+"""
+
+import contextlib
+import functools
+import gzip
+import http.server
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMPRESSED = {".html", ".css", ".js", ".json", ".svg", ".ipynb", ".txt"}
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder, compressed with gzip as a host of pages does."""
+
+    extensions_map = {
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript; charset=utf-8",
+        ".css": "text/css; charset=utf-8",
+        ".html": "text/html; charset=utf-8",
+        ".woff": "font/woff",
+        ".woff2": "font/woff2",
+        ".ipynb": "application/json",
+    }
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.is_dir():
+            path = path / "index.html"
+        if not path.is_file():
+            self.send_error(404)
+            return
+        body = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Cache-Control", "max-age=600")
+        if path.suffix in COMPRESSED and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body = _gzip(path, path.stat().st_mtime_ns)
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Vary", "Accept-Encoding")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@functools.lru_cache(256)
+def _gzip(path, _changed):
+    return gzip.compress(path.read_bytes(), 9, mtime=0)
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """Serve ``folder`` on the loopback; yields the address, with a slash at its end."""
+    handler = functools.partial(Handler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def find_chromium():
+    """The browser's path: $CHROMIUM, or what the system or playwright has; else None."""
+    named = os.environ.get("CHROMIUM")
+    for name in [named] if named else ["chromium", "chromium-browser", "google-chrome"]:
+        if found := shutil.which(name):
+            return found
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        path = play.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The folder of the built book."""
+    folder = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
+    if not (folder / "index.html").exists():
+        pytest.fail(f"the book is not built: {folder}/index.html is missing; run `make book`")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def serve(site):
+    """The address of the built book on the loopback."""
+    with serving(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium."""
+    path = find_chromium()
+    if path is None:
+        message = "no Chromium: install it, or name it in $CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        running = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+class Watched:
+    """A page, and what went wrong on it: ``errors`` and requests to ``foreign`` places."""
+
+    def __init__(self, page, home):
+        self.page = page
+        self.home = home
+        self.errors = []
+        self.foreign = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("requestfailed", self._failed)
+        page.route("**/*", self._route)
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.errors.append(f"{message.type}: {message.text}")
+
+    def _failed(self, request):
+        if request.failure != "net::ERR_ABORTED":  # left behind by going elsewhere
+            self.errors.append(f"{request.url}: {request.failure}")
+
+    def _route(self, route):
+        url = route.request.url
+        if url.startswith((self.home, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.foreign.append(url)
+            route.abort()
+
+    def open(self, path):
+        """Go to a page of the book."""
+        self.page.goto(self.home + path)
+        return self.page
+
+    def settle(self):
+        """Lay out the whole page and open what is folded, for tests that look at all of it."""
+        self.page.add_style_tag(content="* { content-visibility: visible !important }")
+        self.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+
+    def assert_clean(self):
+        assert not self.foreign, f"asked a third party: {self.foreign}"
+        assert not self.errors, self.errors
+
+
+@pytest.fixture
+def page(browser, serve, site):
+    """Make a watched page: ``page(width=390, scheme="dark", home=None)``."""
+    contexts = []
+
+    def make(width=1280, height=900, scheme="light", home=None, **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, **options
+        )
+        contexts.append(context)
+        return Watched(context.new_page(), home or serve)
+
+    yield make
+    for context in contexts:
+        context.close()

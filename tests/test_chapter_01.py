@@ -1,0 +1,160 @@
+"""Chapter 01 against the library and against the mathematics it states."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ae_lib import exercises, metrics, models
+from tests.chapter_code import definitions
+
+TAUGHT = (
+    "run",
+    "encode_blocks",
+    "decode_blocks",
+    "reconstruct",
+    "loss_and_gradient",
+    "start",
+    "slope",
+    "principal_angles",
+    "make_linear",
+    "column_angles",
+    "tied_gradient",
+    "laplace_nll",
+    "components",
+    "could_be_a_loss",
+    "causal_mask",
+)
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return definitions("01", *TAUGHT)
+
+
+def test_chapter_and_library_build_the_same_linear_autoencoder(chapter):
+    taught = chapter["make_linear"](5)
+    library = models.linear_autoencoder((784,), code_size=5)
+    library.set_weights(taught.get_weights())
+    x = np.random.default_rng(0).normal(size=(20, 784)).astype("float32")
+    np.testing.assert_allclose(chapter["run"](taught, x), library.reconstruct(x), atol=1e-5)
+
+
+def test_chapter_and_library_measure_the_same_angles(chapter):
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 12, 4))
+    taught = np.sort(chapter["principal_angles"](a, b))
+    np.testing.assert_allclose(taught, metrics.principal_angles(a, b), atol=1e-3)
+    np.testing.assert_allclose(
+        chapter["principal_angles"](a, a @ rng.normal(size=(4, 4))), 0, atol=1e-4
+    )
+    np.testing.assert_allclose(chapter["column_angles"](a, -2 * a), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["W1", "b1", "W2", "b2"])
+def test_the_gradient_by_hand_is_the_slope_of_the_loss(chapter, name):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(7, 6))
+    p = {key: rng.normal(size=w.shape) for key, w in chapter["start"](0, d=6, k=3).items()}
+    _, gradient = chapter["loss_and_gradient"](p, x)
+    for index in np.ndindex(p[name].shape):
+        measured = chapter["slope"](p, name, index, x)
+        assert gradient[name][index] == pytest.approx(measured, rel=1e-4, abs=1e-8)
+
+
+def test_the_loss_by_hand_is_the_librarys(chapter):
+    p, x = chapter["start"](0), np.random.default_rng(3).normal(size=(5, 784))
+    loss, _ = chapter["loss_and_gradient"](p, x)
+    assert loss == pytest.approx(metrics.mse(x, chapter["reconstruct"](p, x)[1]), rel=1e-5)
+
+
+def test_block_means_are_constant_on_their_blocks(chapter):
+    images = np.random.default_rng(4).uniform(size=(3, 28, 28))
+    z = chapter["encode_blocks"](images)
+    assert z.shape == (3, 4, 4)
+    assert z[1, 2, 3] == pytest.approx(images[1, 14:21, 21:28].mean())
+    np.testing.assert_allclose(chapter["encode_blocks"](chapter["decode_blocks"](z)), z)
+
+
+def test_the_likelihoods_are_those_of_the_distributions():
+    rng = np.random.default_rng(5)
+    x, mean = rng.normal(size=(2, 6, 9))
+    ones, chance = (rng.uniform(size=(6, 9)) > 0.5).astype(float), rng.uniform(0.1, 0.9, (6, 9))
+    gaussian = -stats.norm.logpdf(x, mean, 0.3).sum(1).mean()
+    bernoulli = -stats.bernoulli.logpmf(ones, chance).sum(1).mean()
+    assert metrics.gaussian_nll(x, mean, 0.3) == pytest.approx(gaussian, rel=1e-5)
+    assert metrics.bernoulli_nll(ones, chance) == pytest.approx(bernoulli, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "solution"),
+    [
+        ("basics.tied_gradient", "tied_gradient"),
+        ("basics.laplace_nll", "laplace_nll"),
+        ("basics.components", "components"),
+        ("basics.good_loss", "could_be_a_loss"),
+        ("basics.causal_mask", "causal_mask"),
+    ],
+)
+def test_the_solutions_in_the_chapter_pass(chapter, name, solution):
+    assert exercises.judge(exercises.load(name), chapter[solution]).state == "right"
+    assert exercises.judge(exercises.load(name), lambda *_: ...).state == "todo"
+
+
+# Other right answers than the reference solutions: another route, another dtype, lists.
+ALTERNATIVES = {
+    "basics.bce_floor": [0.5, np.float32(0.5004), [0.5004]],
+    "basics.laplace_nll": [
+        lambda x, x_hat, b: -stats.laplace.logpdf(x, x_hat, b).sum(-1).mean(),
+        lambda x, x_hat, b: np.float32(
+            np.abs(x - x_hat).mean() * x.shape[1] / b + x.shape[1] * np.log(2 * b)
+        ),
+    ],
+    "basics.tied_gradient": [
+        lambda W, x: _both_paths(x.T @ (x @ W @ W.T - x), W, x.size).tolist(),
+        lambda W, x: _numerical(lambda V: ((x @ V @ V.T - x) ** 2).mean(), W).astype("float32"),
+    ],
+    "basics.components": [
+        lambda x, D: np.linalg.svd(x @ np.linalg.pinv(D) @ D)[2][: len(D)].T,
+        lambda x, D: -np.linalg.svd(x @ np.linalg.pinv(D) @ D)[2][: len(D)].T.astype("float32"),
+    ],
+    "basics.good_loss": [
+        lambda loss: np.bool_(_least_at_x(loss, np.random.default_rng(7))),
+        lambda loss: int(_least_at_x(loss, np.random.default_rng(8))),
+    ],
+    "basics.causal_mask": [
+        lambda d: [[int(s < t) for t in range(d)] for s in range(d)],
+        lambda d: np.tril(np.ones((d, d)), -1).T.astype("float32"),
+        lambda d: np.arange(d)[:, None] < np.arange(d),
+    ],
+    "basics.families": [
+        {"pca": "Copy", "bert": "repair", "bart": "repair ", "t5": "repair", "gpt": "CONTINUE",
+         "gan": "fool"},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALTERNATIVES)
+def test_other_right_answers_pass_too(name):
+    for answer in ALTERNATIVES[name]:
+        verdict = exercises.judge(exercises.load(name), answer)
+        assert verdict.state == "right", verdict.text
+
+
+def _both_paths(product, W, count):
+    return 2 * (product + product.T) @ W / count
+
+
+def _numerical(loss, W, h=1e-5):
+    gradient = np.zeros_like(W)
+    for index in np.ndindex(W.shape):
+        step = np.zeros_like(W)
+        step[index] = h
+        gradient[index] = (loss(W + step) - loss(W - step)) / (2 * h)
+    return gradient
+
+
+def _least_at_x(loss, rng):
+    x = rng.uniform(size=(50, 4))
+    candidates = [x + rng.normal(0, 0.2, x.shape) for _ in range(20)]
+    candidates += [x + 0.1, x - 0.1, rng.permuted(x, axis=0), 0.5 * x, 0 * x]
+    return all(loss(x, x) < loss(x, other) for other in candidates)

@@ -1,0 +1,87 @@
+"""Chapter 03 and the library teach and ship the same models: same weights, same outputs."""
+
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from ae_lib import exercises, models, training
+from ae_lib.models.regularised import L1Penalty
+from tests.chapter_code import definitions
+
+SOLUTIONS = {
+    "copies": "beyond.overlap",
+    "mask": "beyond.masking",
+    "repaired_pairs": "beyond.target",
+    "honest_atoms": "beyond.atoms",
+    "jacobian_norm": "beyond.jacobian",
+    "copying": "beyond.copier",
+}
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return definitions("03", "conv_ae", "Mask", "KSparse", "L1Penalty", "Contractive", *SOLUTIONS)
+
+
+def numpy(x):
+    return ops.convert_to_numpy(x)
+
+
+@pytest.mark.parametrize("code_size", [32, None])
+def test_convolutional(chapter, code_size):
+    training.set_seed(0)
+    taught = chapter["conv_ae"](code_size=code_size)
+    shipped = models.conv_autoencoder(code_size=code_size, filters=(16, 32))
+    assert shipped.count_params() == taught.count_params()
+    shipped.set_weights(taught.get_weights())
+    x = np.random.default_rng(0).random((5, 28, 28), dtype="float32")
+    np.testing.assert_allclose(shipped.reconstruct(x), numpy(taught(x)), atol=1e-6)
+    np.testing.assert_allclose(shipped.encode(x), numpy(taught.layers[0](x)), atol=1e-5)
+
+
+def test_convolutional_and_damaged(chapter):
+    """The damage stands at the same place: with a mask of everything, all inputs look alike."""
+    training.set_seed(0)
+    taught = chapter["conv_ae"](corruption=chapter["Mask"](1.0))
+    shipped = models.conv_autoencoder(corruption=chapter["Mask"](1.0))
+    shipped.set_weights(taught.get_weights())
+    x = np.random.default_rng(0).random((5, 28, 28), dtype="float32")
+    nothing = numpy(taught(np.zeros_like(x)))
+    for model in (taught, shipped):
+        np.testing.assert_allclose(numpy(model(x, training=True)), nothing, atol=1e-6)
+
+
+def test_k_sparse_and_l1(chapter):
+    z = np.random.default_rng(0).normal(size=(9, 20)).astype("float32")
+    np.testing.assert_array_equal(numpy(chapter["KSparse"](4)(z)), numpy(models.KSparse(4)(z)))
+    taught, shipped = chapter["L1Penalty"](0.3), L1Penalty(0.3)
+    np.testing.assert_array_equal(numpy(taught(z)), numpy(shipped(z)))
+    np.testing.assert_allclose(float(taught.losses[0]), float(shipped.losses[0]), rtol=1e-6)
+
+
+def test_contractive(chapter):
+    training.set_seed(0)
+    taught = chapter["Contractive"](20, 0.1)
+    shipped = models.ContractiveAutoencoder((8, 8), code_size=20, weight=0.1)
+    shipped.set_weights([numpy(w) for w in (taught.W, taught.b, taught.c)])
+    x = np.random.default_rng(0).normal(size=(6, 8, 8)).astype("float32")
+    np.testing.assert_allclose(shipped.reconstruct(x), numpy(taught(x)), atol=1e-5)
+    norms = numpy(taught.jacobian_norm(taught.encode(x)))[:, 0]
+    np.testing.assert_allclose(shipped.jacobian_norm(x), norms, rtol=1e-4)
+    numpy(shipped(x))
+    np.testing.assert_allclose(float(taught.losses[0]), float(shipped.losses[0]), rtol=1e-4)
+
+
+def test_the_mask_rests_outside_training(chapter):
+    x = np.ones((40, 30), "float32")
+    mask = chapter["Mask"](0.25)
+    np.testing.assert_array_equal(numpy(mask(x, training=False)), x)
+    damaged = numpy(mask(x, training=True))
+    assert set(np.unique(damaged)) == {0.0, 1.0}
+    assert abs((damaged == 0).mean() - 0.25) < 0.06
+    assert isinstance(mask, layers.Layer)
+
+
+@pytest.mark.parametrize(("solution", "exercise"), SOLUTIONS.items())
+def test_the_solutions_in_the_chapter_pass(chapter, solution, exercise):
+    assert exercises.judge(exercises.load(exercise), chapter[solution]).state == "right"

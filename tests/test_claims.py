@@ -1,0 +1,147 @@
+"""Claims that fail when false, numbers for the prose, and the ledger read back."""
+
+import json
+import re
+
+import nbformat
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbclient import NotebookClient
+
+from ae_lib.claims import MIME, ClaimFailed, claim, format_measured, glue, read_ledger, slug
+
+NAN = float("nan")
+
+
+def test_a_true_claim_prints_its_number(capsys):
+    claim("Held-out error is at most 0.60 of PCA's", 0.58712, holds=True)
+    assert capsys.readouterr().out == "✓ Held-out error is at most 0.60 of PCA's [0.587]\n"
+
+
+@pytest.mark.parametrize("holds", [False, np.False_, np.float32(2) < 1])
+def test_a_false_claim_raises_with_text_and_number(holds, capsys):
+    with pytest.raises(ClaimFailed, match=r"The ratio is below one \[measured: 1\.23\]"):
+        claim("The ratio is below one", 1.2345, holds)
+    assert not capsys.readouterr().out
+
+
+def test_a_failed_claim_is_an_assertion():
+    assert issubclass(ClaimFailed, AssertionError)
+
+
+@pytest.mark.parametrize("measured", [NAN, np.float32("nan"), [1.0, NAN], {"ours": NAN}])
+def test_nan_is_no_number(measured):
+    with pytest.raises(ValueError, match="a claim needs a number"):
+        claim("Something", measured, holds=True)
+
+
+@pytest.mark.parametrize("measured", [[], {}, "", " "])
+def test_nothing_is_no_number(measured):
+    with pytest.raises(ValueError, match="a claim needs a number"):
+        claim("Something", measured, holds=True)
+
+
+def test_a_thing_that_is_no_number_is_refused():
+    with pytest.raises(TypeError, match="measured: expected a number, got None"):
+        claim("Something", None, holds=True)
+
+
+@pytest.mark.parametrize("holds", [np.array([True, True]), 1, "yes", None, [True]])
+def test_holds_is_one_truth_value(holds):
+    with pytest.raises(TypeError, match="holds: expected one True or False"):
+        claim("Something", 1, holds)
+
+
+@pytest.mark.parametrize("text", ["", "  ", None, 3])
+def test_a_claim_is_in_words(text):
+    with pytest.raises(TypeError, match="in words"):
+        claim(text, 1, True)
+
+
+@pytest.mark.parametrize(
+    "measured, printed",
+    [
+        (0.58712, "0.587"),
+        (1.0, "1"),
+        (999.7, "1,000"),
+        (-999.7, "-1,000"),
+        (999.4, "999"),
+        (12345.6, "12,346"),
+        (12345, "12,345"),
+        (np.int64(7), "7"),
+        (np.float32(0.25), "0.25"),
+        (True, "yes"),
+        ("31 of 40", "31 of 40"),
+        ([0.5, 0.25], "0.5, 0.25"),
+        ({"PCA": 0.0153, "ours": 0.009}, "PCA 0.0153, ours 0.009"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_numbers_as_the_book_prints_them(measured, printed):
+    assert format_measured(measured) == printed
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=1e-4, max_value=1e12))
+def test_printed_numbers_are_near_and_plain(value):
+    printed = format_measured(value)
+    assert "e+" not in printed
+    assert float(printed.replace(",", "")) == pytest.approx(value, rel=5.1e-3)
+
+
+@pytest.mark.parametrize(
+    "value, spec", [(NAN, ""), (NAN, ".3f"), (NAN, ".1%"), ("text", ".3f"), (np.zeros(2), ".2f")]
+)
+def test_glue_refuses_what_no_sentence_can_hold(value, spec):
+    with pytest.raises(ValueError, match="02-ratio: "):
+        glue("02-ratio", value, spec)
+
+
+def test_glue_takes_words_and_numbers_silently(capsys):
+    glue("02-name", "banana")
+    glue("02-ratio", 0.5871, ".2f")
+    assert not capsys.readouterr().out
+
+
+def test_slugs_are_anchors():
+    assert slug("Two & two make FOUR!") == "claim-two-two-make-four"
+    assert re.fullmatch(r"[a-z0-9-]+", slug("α ≤ 0.60 of `PCA`'s error"))
+
+
+def bundle(text, measured="1"):
+    record = {"id": slug(text), "text": text, "measured": measured, "holds": True}
+    return nbformat.v4.new_output("display_data", {MIME: record, "text/plain": text})
+
+
+def test_the_ledger_refuses_two_claims_of_one_name(tmp_path):
+    cell = nbformat.v4.new_code_cell("…", outputs=[bundle("The same"), bundle("The same")])
+    path = tmp_path / "02_dense.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    with pytest.raises(ValueError, match=r"02_dense\.ipynb: two claims named"):
+        read_ledger([path])
+
+
+def test_what_a_notebook_stores_is_what_the_ledger_reads(tmp_path):
+    code = (
+        "from ae_lib.claims import claim, glue\n"
+        "claim('Two and two make *four* <in `int`>', 2 + 2, 2 + 2 == 4)\n"
+        "glue('02-sum', 4, '.1f')"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, kernel_name="python3").execute()
+    path = tmp_path / "02_dense.ipynb"
+    nbformat.write(notebook, path)
+    (record,) = read_ledger([path])["02_dense"]
+    assert record == {
+        "id": "claim-two-and-two-make-four-in-int",
+        "text": "Two and two make *four* <in `int`>",
+        "measured": "4",
+        "holds": True,
+    }
+    first, second = json.loads(path.read_text("utf8"))["cells"][0]["outputs"]
+    page = "".join(first["data"]["text/html"])
+    assert 'class="ae-claim" id="claim-two-and-two-make-four-in-int"' in page
+    assert "<em>four</em> &lt;in <code>int</code>&gt;" in page
+    assert second["metadata"]["scrapbook"]["name"] == "02-sum"
+    assert second["data"]["application/papermill.record/text/plain"] == "'4.0'"

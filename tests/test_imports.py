@@ -1,0 +1,107 @@
+"""The house: instant to enter, rooms in order, nothing loaded before it is used."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ae_lib
+
+ROOT = Path(ae_lib.__file__).parent
+HEAVY = {"tensorflow", "keras", "jax", "torch", "sklearn", "scipy", "matplotlib", "numpy"}
+# Below all rooms: helpers that no reader calls.
+BASE = ("_checks", "_display")
+
+
+def loaded_after(statement):
+    """Top-level modules in a fresh interpreter after ``statement``."""
+    code = f"{statement}\nimport sys; print(*{{m.partition('.')[0] for m in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(run.stdout.split())
+
+
+def test_the_door_loads_nothing_heavy():
+    assert not loaded_after("import ae_lib; dir(ae_lib)") & HEAVY
+
+
+@pytest.mark.parametrize("room", ["data", "metrics", "claims", "exercises", "training"])
+def test_a_room_without_models_loads_no_backend(room):
+    assert not loaded_after(f"import ae_lib; ae_lib.{room}") & {"tensorflow", "keras", "jax"}
+
+
+@pytest.mark.parametrize("room", ae_lib._ROOMS)
+def test_every_room_opens(room):
+    assert getattr(ae_lib, room).__name__ == f"ae_lib.{room}"
+    assert getattr(ae_lib, room).__doc__
+
+
+def test_no_room_is_forgotten():
+    there = {
+        p.stem for p in ROOT.glob("[a-z]*") if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
+    assert there == set(ae_lib._ROOMS)
+
+
+def test_an_unknown_room_is_named_with_those_there_are():
+    with pytest.raises(AttributeError, match="no room 'modles'; it has exercises"):
+        _ = ae_lib.modles
+    with pytest.raises(AttributeError, match="no 'dense_'; it has Autoencoder"):
+        _ = ae_lib.models.dense_
+
+
+def test_every_public_name_is_there():
+    for room in ae_lib._ROOMS:
+        module = getattr(ae_lib, room)
+        for name in getattr(module, "__all__", ()):
+            assert getattr(module, name) is not None
+
+
+def imports(path):
+    """Rooms of ae_lib that a module imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.name}: relative import"
+            names = (
+                [node.module]
+                if node.module != "ae_lib"
+                else [f"ae_lib.{a.name}" for a in node.names]
+            )
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (name.split(".")[1] for name in names if name.startswith("ae_lib."))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_rooms_import_from_lower_rooms_only(path):
+    order = [*ae_lib._ROOMS, *BASE]
+    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    if own == "__init__":
+        assert not list(imports(path))
+        return
+    for room in imports(path):
+        assert order.index(room) >= order.index(own), f"{own} imports {room}, which is above it"
+        if own in BASE:
+            assert room in BASE
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").rglob("*.py")), ids=lambda p: p.name)
+def test_models_speak_keras_alone(path):
+    tree = ast.parse(path.read_text("utf8"))
+    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert not {n.partition(".")[0] for n in names} & {"tensorflow", "jax", "torch"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_public_functions_are_documented(path):
+    for node in ast.parse(path.read_text("utf8")).body:
+        public = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_"
+        assert not public or ast.get_docstring(node), f"{path.name}: {node.name} has no docstring"

@@ -1,0 +1,367 @@
+"""The explorers in Python: what they refuse, what they emit; and their JavaScript's sums."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from urllib.parse import unquote
+
+import keras
+import numpy as np
+import pytest
+import traitlets
+
+from ae_lib.widgets import LatentMap
+from ae_lib.widgets._static import classic_script, payload_text
+
+NAMES = ["coat", "bag", "boot"]
+SHAPE = (6, 5)
+rng = np.random.default_rng(0)
+CODES = rng.normal(0, 2, (60, 2)).astype("float32")
+LABELS = np.arange(60) % 3
+
+
+def dense_decoder(activation="elu", *, widths=(8, 16), final="sigmoid", size=2, shape=SHAPE):
+    keras.utils.set_random_seed(7)
+    dense = [keras.layers.Dense(w, activation, bias_initializer="normal") for w in widths]
+    return keras.Sequential(
+        [
+            keras.Input((size,)),
+            *dense,
+            keras.layers.Dense(shape[0] * shape[1], final, bias_initializer="normal"),
+            keras.layers.Reshape(shape),
+        ]
+    )
+
+
+def explorer(decoder=None, codes=CODES, labels=LABELS, names=NAMES, **options):
+    options.setdefault("shape", SHAPE)
+    return LatentMap(decoder or dense_decoder(), codes, labels, names, **options)
+
+
+def keras_pixels(decoder, codes):
+    values = keras.ops.convert_to_numpy(decoder(keras.ops.convert_to_tensor(codes, "float32")))
+    return np.clip(values.reshape(len(codes), -1), 0, 1)
+
+
+# ---- the JavaScript computes what Keras computes ----
+
+ACTIVATIONS = ["linear", "relu", "leaky_relu", "elu", "selu", "silu", "gelu", "tanh", "sigmoid"]
+SPREADS = {
+    "no spread": np.zeros((60, 2)),
+    "tiny": CODES * 1e-6,
+    "huge": CODES * 1e4,
+    "wide": CODES * [1, 50],
+}
+
+
+def separate_and_nested_layers():
+    layers = keras.layers
+    inner = keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(12, use_bias=False),
+            layers.LeakyReLU(negative_slope=0.4),
+            layers.Dense(12),
+            layers.ELU(alpha=0.5),
+            layers.Dropout(0.5),
+        ]
+    )
+    code = keras.Input((2,))
+    x = layers.Activation("tanh")(layers.Dense(8)(code))
+    x = layers.ReLU(negative_slope=0.1)(inner(x))
+    x = layers.Rescaling(0.25, offset=0.5)(layers.Dense(30)(x))
+    return keras.Model(code, layers.Reshape(SHAPE)(x))
+
+
+def saved_and_loaded(folder):
+    dense_decoder().save(folder / "decoder.keras")
+    return keras.models.load_model(folder / "decoder.keras")
+
+
+def faint_decoder():
+    """Weights so small that codes in the ten thousands decode to something."""
+    decoder = dense_decoder()
+    decoder.layers[0].set_weights([np.full((2, 8), 1e-4), np.ones(8)])
+    return decoder
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    """What the browser makes of many explorers, all on one page that is opened once.
+
+    ``{case: (decoder, codes, result)}``, where a result has the pixels of each code and the
+    limits of the sliders; the case "damaged" has the page's message in place of all that.
+    """
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if not chromium:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium: install it, or name it in $CHROMIUM")
+        pytest.skip("no Chromium to run JavaScript in")
+    folder = tmp_path_factory.mktemp("explorers")
+    cases = {name: (dense_decoder(name), CODES) for name in ACTIVATIONS}
+    cases["separate and nested"] = (separate_and_nested_layers(), CODES)
+    cases["saved and loaded"] = (saved_and_loaded(folder), CODES)
+    cases |= {name: (faint_decoder(), codes) for name, codes in SPREADS.items()}
+    parts = [explorer(decoder, codes).html() for decoder, codes in cases.values()]
+    damaged = re.sub('"weights":"[^"]{8}', '"weights":"', explorer().html())
+    wanted = json.dumps([codes[:8].tolist() for _, codes in cases.values()])
+    script = """
+      const explorers = [...document.querySelectorAll("[data-ae-explorer]")];
+      const results = codes.map((some, i) => ({
+        pixels: some.map((c) => {
+          explorers[i].aeExplorer.setCode(c);
+          return [...explorers[i].aeExplorer.pixels()];
+        }),
+        low: [...explorers[i].querySelectorAll("input")].map((input) => Number(input.min)),
+        high: [...explorers[i].querySelectorAll("input")].map((input) => Number(input.max)),
+      }));
+      results.push(document.querySelector("#damaged").textContent);
+      document.body.innerHTML = btoa(encodeURIComponent(JSON.stringify(results)));
+    """
+    (folder / "page.html").write_text(
+        f"<!doctype html><meta charset=utf-8><title>t</title>{''.join(parts)}"
+        f"<div id=damaged>{damaged}</div><script>const codes = {wanted};{script}</script>",
+        encoding="utf-8",
+    )
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    profile = f"--user-data-dir={folder / 'profile'}"
+    address = (folder / "page.html").as_uri()
+    done = subprocess.run(
+        [*command, profile, address], capture_output=True, text=True, timeout=120, check=True
+    )
+    text = re.search(r"<body>(.*?)</body>", done.stdout, re.DOTALL)[1]
+    results = json.loads(unquote(base64.b64decode(text).decode()))
+    found = {name: (*cases[name], result) for name, result in zip(cases, results, strict=False)}
+    return {**found, "damaged": results[-1]}
+
+
+@pytest.mark.parametrize(
+    "case", [*ACTIVATIONS, "separate and nested", "saved and loaded", *SPREADS]
+)
+def test_browser_decodes_as_keras_does(computed, case):
+    decoder, codes, result = computed[case]
+    wanted = keras_pixels(decoder, codes[:8])
+    assert wanted.std() > 0.02
+    assert np.abs(np.array(result["pixels"]) - wanted).max() < 1 / 255
+
+
+@pytest.mark.parametrize("case", SPREADS)
+def test_all_codes_are_on_the_map(computed, case):
+    _, codes, result = computed[case]
+    assert (np.array(result["low"]) < codes.min(axis=0)).all()
+    assert (np.array(result["high"]) > codes.max(axis=0)).all()
+
+
+def test_browser_says_when_its_data_are_damaged(computed):
+    assert "could not start: expected" in computed["damaged"]
+
+
+# ---- what is refused, and how it is said ----
+
+
+def poisoned(array, value=np.nan):
+    array = np.array(array)
+    array[3] = value
+    return array
+
+
+REFUSED = {
+    "codes of size 3": ({"codes": np.zeros((60, 3))}, "codes: expected shape"),
+    "codes one row": ({"codes": np.zeros(2)}, "codes: expected shape"),
+    "codes empty": ({"codes": np.zeros((0, 2))}, "codes: empty"),
+    "codes NaN": ({"codes": poisoned(CODES)}, "codes: 2 of 120 values are NaN"),
+    "codes words": ({"codes": [["a", "b"]]}, "codes: expected an array of numbers"),
+    "codes too many": ({"codes": np.zeros((20_001, 2))}, "codes: expected at most 20,000"),
+    "labels short": ({"labels": LABELS[:5]}, r"labels: expected shape \(60,\)"),
+    "labels one-hot": ({"labels": np.eye(3)[LABELS]}, "labels.argmax"),
+    "labels fractions": ({"labels": LABELS / 2}, "labels: expected whole numbers"),
+    "labels too high": ({"labels": LABELS + 1}, "labels: expected 0 to 2"),
+    "labels negative": ({"labels": LABELS - 1}, "labels: expected 0 to 2"),
+    "names a string": ({"names": "abc"}, "class_names: expected a list"),
+    "names twice": ({"names": ["a", "a", "b"]}, "class_names: expected at most 10 different"),
+    "names eleven": ({"names": list("abcdefghijk")}, "class_names: expected at most 10"),
+    "names none": ({"names": []}, "class_names: expected a list"),
+    "names missing": ({"names": None}, "class_names: expected a list"),
+    "shape a number": ({"shape": 30}, "shape: expected"),
+    "shape other": ({"shape": (28, 28)}, "shape: expected 30 pixels"),
+    "shape zero": ({"shape": (0, 5)}, "shape: expected at least 1"),
+    "name odd": ({"name": 'a"b'}, "name: expected lower-case"),
+    "start long": ({"start": [0, 0, 0]}, "start: expected two finite"),
+    "start infinite": ({"start": [0, np.inf]}, "start: expected two finite"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refuses_wrong_arguments(case):
+    arguments, message = REFUSED[case]
+    with pytest.raises((ValueError, TypeError), match=message):
+        explorer(**arguments)
+
+
+def joined():
+    code = keras.Input((2,))
+    hidden = keras.layers.Dense(30)(code)
+    return keras.Model(code, keras.layers.Add()([hidden, hidden]))
+
+
+class Subclassed(keras.Model):
+    def call(self, x):
+        return x
+
+
+class Doubling(keras.layers.Dense):
+    def call(self, x):
+        return 2 * super().call(x)
+
+
+def sequence(*layers):
+    return keras.Sequential([keras.Input((2,)), *layers])
+
+
+def huge_weights():
+    decoder = dense_decoder(widths=(4,), final="linear")
+    decoder.layers[0].set_weights([np.full((2, 4), 1e5), np.zeros(4)])
+    return decoder
+
+
+DECODERS = {
+    "not a model": (lambda: "decoder.keras", TypeError, "expected a Keras model, got str"),
+    "code of size 3": (lambda: dense_decoder(size=3), ValueError, "codes of size 2, .* takes 3"),
+    "not built": (
+        lambda: keras.Sequential([keras.layers.Dense(30)]), ValueError, "has no weights yet"
+    ),
+    "subclassed": (Subclassed, ValueError, "subclassed model"),
+    "branches": (joined, ValueError, "plain chain"),
+    "too large": (
+        lambda: dense_decoder(widths=(700, 700)), ValueError, "at most 500,000 parameters"
+    ),
+    "no weights": (lambda: sequence(keras.layers.Flatten()), ValueError, "at least one Dense"),
+    "layer": (
+        lambda: sequence(keras.layers.LayerNormalization(name="norm"), keras.layers.Dense(30)),
+        ValueError, r"layer 'norm' \(LayerNormalization\) is not supported; supported are Dense",
+    ),
+    "activation": (
+        lambda: sequence(keras.layers.Dense(30, "softmax")), ValueError, "activation 'softmax'"
+    ),
+    "own call": (lambda: sequence(Doubling(30)), ValueError, "does not compute what its layers"),
+    "beyond float16": (huge_weights, ValueError, "in float16"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DECODERS)
+def test_refuses_decoders_it_cannot_run(case):
+    make, error, message = DECODERS[case]
+    with pytest.raises(error, match=message):
+        explorer(make())
+
+
+def test_refuses_weights_that_are_nan():
+    decoder = dense_decoder()
+    weights = decoder.get_weights()
+    weights[0][0, 0] = np.nan
+    decoder.set_weights(weights)
+    with pytest.raises(ValueError, match="weights of .* are NaN"):
+        explorer(decoder)
+
+
+# ---- what it emits ----
+
+
+def test_bundle_serves_a_notebook_and_a_page():
+    widget = explorer()
+    data, _ = widget._repr_mimebundle_()
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
+    assert data["text/plain"] == (
+        "<LatentMap 'latent-map': 60 codes in 3 classes, decoder 2-8-16-30>"
+    )
+    assert data["text/html"] == widget.html()
+
+
+def test_html_is_the_same_each_time_and_asks_nobody():
+    first, second = explorer().html(), explorer().html()
+    assert first == second
+    assert explorer(name="another").html() != first
+    addresses = set(re.findall(r"https?://[^\s\"'`)]+", first))
+    assert addresses == {"http://www.w3.org/2000/svg"}  # a name, not a request
+    assert "import(" not in first
+    assert "import " not in re.sub(r"//.*", "", first)
+
+
+def test_payload_is_small_and_cannot_leave_its_element():
+    widget = explorer(names=["</script><b>", "bag", "boot"])
+    payload = json.loads(widget.payload)
+    assert payload["classes"][0] == "</script><b>"
+    assert "<" not in widget.payload
+    assert payload_text({"a": "<!--"}) == '{"a":"\\u003c!--"}'
+    usual = dense_decoder(widths=(64, 128, 256), shape=(28, 28))
+    big = explorer(usual, CODES.repeat(30, 0), LABELS.repeat(30), shape=(28, 28))
+    assert len(big.html()) < 700_000
+
+
+def test_colours_are_ten_and_seen_on_light_and_dark():
+    def luminance(colour):
+        parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    from ae_lib.widgets import latent_map
+
+    used = latent_map._colours(10)
+    for colour in [*used, *latent_map._COLOURS]:
+        level = luminance(colour)
+        assert 1.05 / (level + 0.05) >= 3, colour
+        assert (level + 0.05) / (luminance("#14181e") + 0.05) >= 3, colour
+    assert len(set(used)) == 10
+
+
+def test_classic_script_refuses_what_would_break_the_page():
+    with pytest.raises(ValueError, match="export default"):
+        classic_script("const a = 1;")
+    with pytest.raises(ValueError, match="cannot stand"):
+        classic_script("// </script>\nexport default { render };")
+
+
+def test_code_is_synchronised_and_checked():
+    widget = explorer(start=[0.5, 1])
+    assert widget.code == [0.5, 1.0]
+    assert json.loads(widget.payload)["start"] == [0.5, 1.0]
+    seen = []
+    widget.observe(lambda change: seen.append(change.new), "code")
+    widget.code = [0, 1]
+    widget.set_state({"code": [2.0, -1.5]})  # as the browser does
+    assert seen == [[0.0, 1.0], [2.0, -1.5]]
+    for wrong in ([1.0], [1.0, 2.0, 3.0], [np.nan, 0.0], "ab"):
+        with pytest.raises(traitlets.TraitError):
+            widget.code = wrong
+    assert widget.code == [2.0, -1.5]
+    assert {"code", "payload", "_esm"} <= set(widget.get_state())
+
+
+def test_starts_on_a_code_of_the_first_class():
+    widget = explorer()
+    assert any(np.allclose(widget.code, code) for code in CODES[LABELS == 0])
+
+
+def test_import_is_light():
+    script = (
+        "import sys, ae_lib.widgets; "
+        "heavy = {'keras', 'tensorflow', 'torch', 'jax', 'anywidget', 'ipywidgets', 'matplotlib'};"
+        "print(sorted(heavy & set(sys.modules))); import ae_lib.widgets.latent_map; "
+        "print(sorted({'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["[]", "[]"]
+
+
+def test_unknown_explorer_is_named():
+    import ae_lib.widgets
+
+    with pytest.raises(AttributeError, match="no 'LatentMup'; it has LatentMap"):
+        _ = ae_lib.widgets.LatentMup
+    assert "LatentMap" in dir(ae_lib.widgets)
