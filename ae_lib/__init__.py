@@ -22,18 +22,25 @@ _ROOMS = (
     "plotting",
     "claims",
     "training",
+    "text_models",
+    "decoding",
     "metrics",
     "models",
+    "text",
     "data",
 )
-__all__ = list(_ROOMS)
+# Functions that stand at the door: their rooms.
+_AT_THE_DOOR = {"pretrained": "text_models"}
+__all__ = [*_ROOMS, *_AT_THE_DOOR]
 
 
 def __getattr__(name):
+    if name in _AT_THE_DOOR:
+        return getattr(importlib.import_module(f"ae_lib.{_AT_THE_DOOR[name]}"), name)
     if name in _ROOMS:
         return importlib.import_module(f"ae_lib.{name}")
     raise AttributeError(f"ae_lib has no room {name!r}; it has {', '.join(_ROOMS)}")
 
 
 def __dir__():
-    return sorted([*globals(), *_ROOMS])
+    return sorted([*globals(), *__all__])

@@ -176,11 +176,11 @@ def gallery(rows, *, low=0.0, high=1.0, width=7.2):
         matplotlib figure, for ``show``.
 
     Raises:
-        ValueError: rows of different length.
+        ValueError: rows of different length, or without images.
     """
     counts = {label: len(images) for label, images in rows.items()}
-    if len(set(counts.values())) != 1:
-        raise ValueError(f"rows: expected as many images in each, got {counts}")
+    if len(set(counts.values())) != 1 or 0 in counts.values():
+        raise ValueError(f"rows: expected as many images in each, at least one, got {counts}")
     each = (width - 1.3) / next(iter(counts.values()))
     fig, axes = figure(len(rows), height=max(0.35, each) * len(rows) + 0.1, width=width)
     for axis, (label, images) in zip(np.atleast_1d(axes), rows.items(), strict=True):

@@ -77,7 +77,8 @@ def scale(small, large=None):
 def cosine_schedule(peak, steps, *, warmup=0.05):
     """Learning rate that climbs to ``peak`` and falls to zero along a cosine.
 
-    Source: Loshchilov & Hutter (2017), without restarts, with linear warm-up.
+    Source: Loshchilov & Hutter (2017), without restarts, with linear warm-up, whose first
+    step has the rate 0.
 
     Args:
         peak: highest rate.
@@ -95,6 +96,8 @@ def cosine_schedule(peak, steps, *, warmup=0.05):
         raise ValueError(f"peak: expected a positive rate, got {peak}")
     if not 0 <= warmup < 1:
         raise ValueError(f"warmup: expected a fraction in [0, 1), got {warmup}")
+    if not warmup:
+        return keras.optimizers.schedules.CosineDecay(peak, steps)
     climb = max(1, int(warmup * steps))
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - climb), warmup_target=peak, warmup_steps=climb

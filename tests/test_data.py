@@ -373,3 +373,8 @@ def test_idx_files_are_checked_before_use(tmp_path, damage, words):
 def test_the_recorded_manifest_is_plain_json():
     text = (_files.HERE / "manifest.json").read_text("utf8")
     assert {e["file"] for e in json.loads(text)["files"]} == set(data.manifest())
+
+
+def test_a_written_file_can_be_read_by_others(tmp_path):
+    _files.write_npz(tmp_path / "shared.npz", {"x": np.arange(3)})
+    assert (tmp_path / "shared.npz").stat().st_mode & 0o777 == 0o644

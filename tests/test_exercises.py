@@ -165,6 +165,16 @@ def test_a_crash_names_the_readers_line():
     )
 
 
+def test_a_crash_in_a_library_names_the_line_that_called_it():
+    def mine(x):
+        return np.linalg.inv(np.zeros((2, 2)))
+
+    assert judge(SAMPLE, mine).text == (
+        "Your code stopped: LinAlgError: Singular matrix, "
+        "in mine: return np.linalg.inv(np.zeros((2, 2)))"
+    )
+
+
 def test_a_missing_name_in_the_readers_code_is_theirs():
     assert "NameError: name 'undefined'" in judge(SAMPLE, lambda x: undefined).text  # noqa: F821
 

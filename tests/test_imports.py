@@ -12,7 +12,7 @@ import ae_lib
 ROOT = Path(ae_lib.__file__).parent
 HEAVY = {"tensorflow", "keras", "jax", "torch", "sklearn", "scipy", "matplotlib", "numpy"}
 # Below all rooms: helpers that no reader calls.
-BASE = ("_checks", "_display")
+BASE = ("_checks", "_display", "_weights")
 
 
 def loaded_after(statement):
@@ -26,7 +26,7 @@ def test_the_door_loads_nothing_heavy():
     assert not loaded_after("import ae_lib; dir(ae_lib)") & HEAVY
 
 
-@pytest.mark.parametrize("room", ["data", "metrics", "claims", "exercises", "training"])
+@pytest.mark.parametrize("room", ["data", "text", "metrics", "claims", "exercises", "training"])
 def test_a_room_without_models_loads_no_backend(room):
     assert not loaded_after(f"import ae_lib; ae_lib.{room}") & {"tensorflow", "keras", "jax"}
 

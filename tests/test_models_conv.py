@@ -115,6 +115,12 @@ def test_bad_sizes_are_named(options, words):
         make(**options)
 
 
+@pytest.mark.parametrize("options", [{"item_shape": 28}, {"filters": 16}])
+def test_one_number_where_several_are_expected_is_named(options):
+    with pytest.raises(TypeError, match=f"{next(iter(options))}: expected several whole numbers"):
+        make(**options)
+
+
 @pytest.mark.parametrize(
     ("x", "words"),
     [

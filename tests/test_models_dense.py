@@ -70,6 +70,12 @@ def test_a_saved_model_comes_back_the_same(tmp_path):
     np.testing.assert_array_equal(again.reconstruct(X), model.reconstruct(X))
 
 
+def test_a_configuration_serves_more_than_once():
+    config = make().get_config()
+    for _ in range(2):
+        assert Autoencoder.from_config(config).item_shape == (6, 5)
+
+
 def test_weights_are_kept_alone_too(tmp_path):
     model, other = make(), make(activation="elu")
     training.set_seed(9)
@@ -85,6 +91,13 @@ def test_corruption_is_for_training_only():
     np.testing.assert_array_equal(model.encode(X), model.encode(X))
     noisy = keras.ops.convert_to_numpy(model.encoder(X, training=True))
     assert not np.allclose(noisy, model.encode(X))
+
+
+def test_corruption_lifts_the_range():
+    noisy = X - 0.5
+    assert make(corruption=keras.layers.GaussianNoise(1.0)).reconstruct(noisy).shape == X.shape
+    with pytest.raises(ValueError, match="expected values in"):
+        make().reconstruct(noisy)
 
 
 def test_a_penalty_on_the_code_enters_the_loss():

@@ -162,6 +162,8 @@ def test_a_loaded_contractive_model_is_still_tied(tmp_path):
         (lambda: make(code_size=0), ValueError, "code_size: expected at least 1"),
         (lambda: make(item_shape=(0,)), ValueError, "item_shape: expected at least 1"),
         (lambda: unit_atoms((3,), 0), ValueError, "code_size: expected at least 1"),
+        (lambda: unit_atoms(12, 7), TypeError, "item_shape: expected several whole numbers"),
+        (lambda: make(item_shape=12), TypeError, "item_shape: expected several whole numbers"),
         (lambda: make().encode(X[:, :2]), ValueError, "x: expected shape"),
         (lambda: make().jacobian_norm(X * np.nan), ValueError, "NaN"),
     ],

@@ -223,6 +223,8 @@ def test_bad_pictures_are_named():
         plotting.gallery({"a": np.zeros((2, 3, 3)), "b": np.zeros((3, 3, 3))})
     with pytest.raises(ValueError, match="rows: expected as many images in each"):
         plotting.gallery({})
+    with pytest.raises(ValueError, match="rows: .* at least one, got {'a': 0}"):
+        plotting.gallery({"a": np.zeros((0, 3, 3))})
 
 
 def test_a_gallery_has_a_labelled_row_each():

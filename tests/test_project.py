@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -396,3 +397,21 @@ def test_the_median_leaves_out_the_warmup():
     calls = []
     assert bench.median(lambda: calls.append(1), repeats=3, warmup=2) >= 0
     assert len(calls) == 5
+
+
+def test_a_build_in_which_nothing_changed_keeps_the_page_assets(tmp_path):
+    """Sphinx copies no scripts then; what was bundled before must stay as it is."""
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    try:
+        import ae_assets
+    finally:
+        sys.path.pop(0)
+    static = tmp_path / "_static"
+    static.mkdir()
+    (static / "book.js").write_text("bundled")
+    app = SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path)
+    ae_assets.bundle(app, None)
+    assert [path.name for path in static.iterdir()] == ["book.js"]
+    (static / "book.js").unlink()
+    with pytest.raises(FileNotFoundError, match="documentation_options.js"):
+        ae_assets.bundle(app, None)

@@ -195,6 +195,12 @@ def test_the_cosine_climbs_then_falls_to_zero():
     assert values[30] == pytest.approx(halfway, rel=1e-3)
 
 
+def test_without_a_warmup_the_cosine_begins_at_its_peak():
+    rate = training.cosine_schedule(0.01, 10, warmup=0)
+    expected = [0.005 * (1 + math.cos(math.pi * step / 10)) for step in range(11)]
+    assert [float(rate(step)) for step in range(11)] == pytest.approx(expected, abs=1e-8)
+
+
 def test_the_shortest_schedule_is_one_step():
     assert float(training.cosine_schedule(0.01, 1)(0)) == 0
 

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -93,14 +94,14 @@ def record(stem, seconds):
     """Note the run's seconds, the machine and the date."""
     RECORDS.parent.mkdir(exist_ok=True)
     records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
-    records[stem[:2]] = {
-        **records.get(stem[:2], {}),
-        "chapter": stem,
-        "seconds": round(seconds, 1),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, no GPU",
-        "python": platform.python_version(),
-        "date": datetime.date.today().isoformat(),
-    }
+    gpu = shutil.which("nvidia-smi") is not None
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, {'a' if gpu else 'no'} GPU"
+    made = {"python": platform.python_version(), "date": datetime.date.today().isoformat()}
+    if gpu:
+        new = {"gpu_seconds": round(seconds, 1), "gpu_machine": machine}
+    else:
+        new = {"seconds": round(seconds, 1), "machine": machine, **made}
+    records[stem[:2]] = {**records.get(stem[:2], {}), "chapter": stem, **new}
     write(RECORDS, json.dumps(dict(sorted(records.items())), indent=1) + "\n")
 
 
@@ -111,9 +112,10 @@ def main():
     args = parser.parse_args()
     paths = sorted((ROOT / "chapters").glob("*.ipynb"))
     if args.chapters:
-        paths = [p for p in paths if p.stem.split("_")[0] in args.chapters]
-    if not paths:
-        sys.exit(f"no chapter {' '.join(args.chapters)} in chapters/")
+        there = {p.stem.split("_")[0]: p for p in paths}
+        if unknown := [number for number in args.chapters if number not in there]:
+            sys.exit(f"no chapter {', '.join(unknown)} in chapters/; there are {', '.join(there)}")
+        paths = [there[number] for number in args.chapters]
     changed = []
     for path in paths:
         notebook = nbformat.read(path, as_version=4)

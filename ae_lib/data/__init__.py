@@ -1,14 +1,19 @@
 """Data sets: those that ship with the book, and loaders for their full versions."""
 
 from ae_lib.data._files import DataError, load_record, manifest
+from ae_lib.data._tatoeba import SentencePair
 from ae_lib.data.fashion import CLASS_NAMES, FashionMNIST, Split, load_fashion_mnist
+from ae_lib.data.sentences import load_pairs, load_sentences
 
 __all__ = [
     "CLASS_NAMES",
     "DataError",
     "FashionMNIST",
+    "SentencePair",
     "Split",
     "load_fashion_mnist",
+    "load_pairs",
     "load_record",
+    "load_sentences",
     "manifest",
 ]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -68,19 +69,33 @@ def cache_folder(folder=None):
     return folder
 
 
-def write_npz(path, arrays):
-    """Write arrays to ``path`` so that it holds all of them or is left as it was."""
+@contextmanager
+def whole_file(path):
+    """A binary stream whose content becomes the file ``path`` when all of it is written.
+
+    Raises:
+        DataError: the folder is missing or cannot be written; ``path`` is as it was.
+    """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    temporary = None
     try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
         with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, **arrays)
+            yield stream
+        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner alone
         Path(temporary).replace(path)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise DataError(f"{path.name}: cannot be written ({error.strerror})") from error
         raise
+
+
+def write_npz(path, arrays):
+    """Write arrays to ``path`` so that it holds all of them or is left as it was."""
+    with whole_file(path) as stream:
+        np.savez_compressed(stream, **arrays)
 
 
 def download(url, known_hash, folder, *, timeout=30.0, advice=""):

@@ -116,8 +116,9 @@ def _guarded(answer):
         try:
             result = answer(*args, **kwargs)
         except (Exception, SystemExit) as error:
-            frames = traceback.extract_tb(error.__traceback__)
-            own = next((f for f in reversed(frames) if f.filename != __file__), None)
+            # Below ``call`` stands the reader's function; what it called may be a library's.
+            frames = traceback.extract_tb(error.__traceback__)[1:]
+            own = next((f for f in reversed(frames) if f.filename == frames[0].filename), None)
             name = getattr(answer, "__name__", "it")
             line = f", in {own.name}: {own.line}" if own and own.line else f", in {name}"
             raise ReadersError(f"{type(error).__name__}: {_first_line(error)}{line}") from None
@@ -200,6 +201,47 @@ def choice(answer, options):
     return value
 
 
+def two(answer, what):
+    """The answer as a pair; ``what`` says of what, in the plural.
+
+    Raises:
+        Wrong: it is no tuple or list of two.
+    """
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise Wrong(f"Return two arrays: {what}.")
+    return answer
+
+
 def close(a, b, tolerance=1e-6):
     """Whether two numbers or arrays agree to a relative or absolute tolerance."""
     return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def known_slip(found, slips, tolerance=1e-6):
+    """Name the mistake, if the answer is what a known one gives.
+
+    Args:
+        found: number or array.
+        slips: pairs (what the mistake gives, message); the first that is ``close`` counts.
+        tolerance: of ``close``.
+
+    Raises:
+        Wrong: with the message of that slip. If none fits, nothing happens.
+    """
+    for value, message in slips:
+        if close(found, value, tolerance):
+            raise Wrong(message)
+
+
+def also(function, reference, *arguments):
+    """Ask a right function once more with other arguments, so that a constant does not pass.
+
+    Raises:
+        Wrong: it disagrees with ``reference`` there.
+    """
+    found, right = function(*arguments), reference(*arguments)
+    if not close(np.asarray(found, "float64"), right, 1e-4):
+        raise Wrong(
+            f"Right for one batch, not for another of shape {arguments[0].shape}: take every "
+            "size from the arguments."
+        )

@@ -1,101 +1,12 @@
-"""Exercises of chapter 01, "What an autoencoder is, and is not"."""
+"""Exercises of chapter 01, "What an autoencoder is, and is not".
+
+Those on losses are in ``_losses``.
+"""
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Untouched, Wrong, array, close, number
-
-# -- basics.bce_floor --------------------------------------------------------------------
-
-FLOOR = float(-(0.8 * np.log(0.8) + 0.2 * np.log(0.2)))
-
-
-def _judge_bce_floor(answer):
-    value = number(answer, "the loss in nats")
-    if abs(value - FLOOR) < 5e-3:
-        return
-    if abs(value) < 5e-3:
-        raise Wrong(
-            "Zero is the floor of the squared error. Put x = 0.8 and x̂ = 0.8 into the formula: "
-            "both terms are there, and neither logarithm is zero."
-        )
-    if abs(value + np.log(0.8)) < 5e-3:
-        raise Wrong(
-            "That is −log 0.8, as if the pixel were 1. A grey pixel keeps both terms: weigh "
-            "−log x̂ by x and −log(1 − x̂) by 1 − x."
-        )
-    if abs(value - FLOOR / np.log(2)) < 5e-3:
-        raise Wrong("That is in bits. The natural logarithm gives nats: multiply by log 2.")
-    if abs(value + FLOOR) < 5e-3:
-        raise Wrong("The size is right, the sign is not: the loss is minus the log-likelihood.")
-    raise Wrong("Put x = 0.8 and x̂ = 0.8 into −x log x̂ − (1 − x) log(1 − x̂), natural logs.")
-
-
-# -- basics.laplace_nll ------------------------------------------------------------------
-
-
-def _laplace_case():
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(5, 7))
-    return x, x + rng.normal(size=(5, 7)), 0.7
-
-
-def _laplace(x, x_hat, b):
-    x, x_hat = np.asarray(x), np.asarray(x_hat)
-    nats = np.abs(x - x_hat) / b + np.log(2 * b)
-    return nats.reshape(len(x), -1).sum(1).mean()
-
-
-def _judge_laplace_nll(answer):
-    x, x_hat, b = _laplace_case()
-    found = number(answer(x, x_hat, b), "the mean number of nats an item")
-    right, n, d = _laplace(x, x_hat, b), *x.shape
-    distance, constant = np.abs(x - x_hat).sum() / n / b, d * np.log(2 * b)
-    squares = ((x - x_hat) ** 2).sum() / n
-    slips = {
-        right / d: "You averaged over the values of an item; a likelihood is a product over "
-        "them, so its logarithm is a sum. Sum over values, then average over items.",
-        right * n: "You summed over the items too; average over them (the first axis).",
-        distance: "The normaliser is missing: each value adds log(2b), which matters as soon as "
-        "b is fitted.",
-        -right: "That is the log-likelihood; the loss is minus it.",
-        distance + np.log(2 * b): "The normaliser log(2b) belongs to each value, so it comes d "
-        "times an item; you added it once.",
-        squares / b + constant: "You squared the differences: that exponent belongs to the "
-        "Gaussian. Laplace has |x − x̂| / b.",
-        squares / (2 * b**2) + d * np.log(b * np.sqrt(2 * np.pi)): "That is the Gaussian. "
-        "Laplace's density is exp(−|x − x̂| / b) / (2b).",
-        distance * b + constant: "The absolute error has to be divided by the width b.",
-    }
-    if close(found, right, 1e-4):
-        _only_one_case(answer, _laplace, x[:3, :2] * 2, x_hat[:3, :2], 1.9)
-        return
-    for value, message in slips.items():
-        if close(found, value, 1e-4):
-            raise Wrong(message)
-    raise Wrong(
-        f"For a test batch of shape (5, 7) with b = 0.7 expected {right:.4f} nats, got "
-        f"{found:.4f}. Write −log of exp(−|x − x̂| / b) / (2b), sum over values, average over "
-        "items."
-    )
-
-
-def _only_one_case(answer, reference, *arguments):
-    """Ask once more with other arguments, so that a constant does not pass."""
-    found, right = answer(*arguments), reference(*arguments)
-    if not close(np.asarray(found, "float64"), right, 1e-4):
-        raise Wrong(
-            f"Right for one batch, not for another of shape {arguments[0].shape}: take every "
-            "size from the arguments."
-        )
-
-
-def _laplace_averaged(x, x_hat, b):
-    return np.mean(np.abs(x - x_hat) / b + np.log(2 * b))
-
-
-def _laplace_unnormalised(x, x_hat, b):
-    return np.abs(x - x_hat).sum(1).mean() / b
-
+from ae_lib.exercises import _losses
+from ae_lib.exercises._core import Exercise, Untouched, Wrong, also, array, close, known_slip
 
 # -- basics.tied_gradient ----------------------------------------------------------------
 
@@ -116,19 +27,14 @@ def _tied(W, x):
     return sum(_tied_parts(W, x))
 
 
-def _tied_encoder(W, x):
-    return _tied_parts(W, x)[0]
-
-
-def _tied_decoder(W, x):
-    return _tied_parts(W, x)[1]
-
-
 def _judge_tied_gradient(answer):
     W, x = _tied_case()
     found = array(answer(W.copy(), x.copy()), W.shape, "the gradient")
     encoder, decoder = _tied_parts(W, x)
     right = encoder + decoder
+    if close(found, right, 1e-4):
+        also(answer, _tied, W[:3, :1], x[:4, :3])
+        return
     slips = [
         (encoder, "That is the path through the encoder alone. W is used twice, so the decoder's "
          "path adds its own term."),
@@ -141,12 +47,7 @@ def _judge_tied_gradient(answer):
         (right * x.shape[1], "The mean is over all n·d values; you divided by n alone."),
         (-right, "The sign is turned: the error is reconstruction minus input."),
     ]  # fmt: skip
-    if close(found, right, 1e-4):
-        _only_one_case(answer, _tied, W[:3, :1], x[:4, :3])
-        return
-    for value, message in slips:
-        if close(found, value, 1e-4):
-            raise Wrong(message)
+    known_slip(found, slips, 1e-4)
     step = 1e-5
     moved = W.copy()
     moved[0, 0] += step
@@ -164,13 +65,14 @@ def _tied_loss(W, x):
 # -- basics.components -------------------------------------------------------------------
 
 
-def _components_case():
+def _components_case(kept=(0, 1, 2, 3)):
+    """Data, a decoder that spans the kept principal directions, and these, one a column."""
     rng = np.random.default_rng(3)
     basis = np.linalg.qr(rng.normal(size=(8, 8)))[0]
     scales = np.array([4, 3, 2, 1, 0.3, 0.2, 0.1, 0.05])
     x = rng.normal(size=(400, 8)) * scales @ basis.T
     x -= x.mean(0)
-    wanted = np.linalg.eigh(x.T @ x)[1][:, ::-1][:, :4]
+    wanted = np.linalg.eigh(x.T @ x)[1][:, ::-1][:, list(kept)]
     mixing = rng.normal(size=(4, 4)) + 2 * np.eye(4)
     return x, mixing @ wanted.T, wanted
 
@@ -183,7 +85,11 @@ def _components(x, D):
 
 
 def _judge_components(answer):
-    x, D, wanted = _components_case()
+    _judge_directions(answer, *_components_case())
+    _judge_directions(answer, *_components_case(kept=(0, 2, 3, 5)))
+
+
+def _judge_directions(answer, x, D, wanted):
     found = array(answer(x.copy(), D.copy()), what="the directions")
     if found.shape == wanted.T.shape:
         raise Wrong("Expected one direction a column, shape (8, 4) in the test; yours are rows.")
@@ -203,6 +109,12 @@ def _judge_components(answer):
     if np.abs(np.diag(overlap) - 1).max() < 1e-3:
         return
     if np.linalg.norm(wanted.T @ found) < 2 - 1e-3:
+        plain = np.linalg.svd(x, full_matrices=False)[2][:4]
+        if np.allclose(np.abs(np.diag(plain @ found)), 1, atol=1e-3):
+            raise Wrong(
+                "These are the principal directions of x, whatever D says: D was not used. This "
+                "decoder spans another subspace, and the directions have to lie in it."
+            )
         raise Wrong(
             "Your directions leave the decoder's row space; every one must be a mixture of the "
             "rows of D."
@@ -216,82 +128,6 @@ def _judge_components(answer):
         "An orthonormal basis of the right subspace, but still rotated inside it. Look at the "
         "covariance of the data *in* that basis, x @ q, and turn the basis until it is diagonal."
     )
-
-
-def _components_svd(x, D):
-    reconstructed = np.asarray(x) @ np.linalg.pinv(D) @ D
-    return np.linalg.svd(reconstructed, full_matrices=False)[2][: len(D)].T
-
-
-# -- basics.good_loss --------------------------------------------------------------------
-
-
-def _bce(x, x_hat):
-    p = np.clip(x_hat, 1e-7, 1 - 1e-7)
-    return float(-(x * np.log(p) + (1 - x) * np.log(1 - p)).mean())
-
-
-GOOD_LOSSES = {
-    "the mean squared error": lambda x, x_hat: float(((x - x_hat) ** 2).mean()),
-    "the sum of squared errors": lambda x, x_hat: float(((x - x_hat) ** 2).sum()),
-    "the mean absolute error": lambda x, x_hat: float(np.abs(x - x_hat).mean()),
-    "the binary cross-entropy, whose floor is not zero": _bce,
-    "the squared error minus 3, which is negative at its minimum": (
-        lambda x, x_hat: float(((x - x_hat) ** 2).mean() - 3)
-    ),
-}
-BAD_LOSSES = {
-    "mean(x̂²), in which the data are missing": lambda x, x_hat: float((x_hat**2).mean()),
-    "mean(ReLU(x − x̂)), which forgives overshooting": (
-        lambda x, x_hat: float(np.maximum(x - x_hat, 0).mean())
-    ),
-    "mean(ReLU(x̂ − x)), which forgives undershooting": (
-        lambda x, x_hat: float(np.maximum(x_hat - x, 0).mean())
-    ),
-    "mean(x − x̂), which falls for ever": lambda x, x_hat: float((x - x_hat).mean()),
-    "|mean(x) − mean(x̂)|, in which errors cancel": (
-        lambda x, x_hat: float(abs(x.mean() - x_hat.mean()))
-    ),
-    "a constant": lambda x, x_hat: 1.0,
-}
-
-
-def _judge_good_loss(answer):
-    for name, loss in GOOD_LOSSES.items():
-        if not _verdict(answer(loss)):
-            raise Wrong(
-                f"Your test rejects {name}, which is a sound objective: nothing beats x̂ = x, and "
-                "its value there may be anything. Compare losses; do not ask for zero."
-            )
-    for name, loss in BAD_LOSSES.items():
-        if _verdict(answer(loss)):
-            raise Wrong(
-                f"Your test lets {name} pass. Try reconstructions that are too bright, too dark, "
-                "shuffled: each must cost more than x̂ = x."
-            )
-
-
-def _verdict(value):
-    if isinstance(value, (bool, np.bool_)) or (np.ndim(value) == 0 and value in (0, 1)):
-        return bool(value)
-    raise Wrong(f"Return True or False, one for the whole loss; got {type(value).__name__}.")
-
-
-def _good_loss(loss):
-    rng = np.random.default_rng(0)
-    x = rng.uniform(0.1, 0.9, (20, 6))
-    wrong = [x + 0.05, x - 0.05, 0 * x, 0 * x + 1, x[:, ::-1], np.clip(2 * x - 0.5, 0, 1)]
-    return all(loss(x, x) < loss(x, x_hat) - 1e-9 for x_hat in wrong)
-
-
-def _zero_at_x(loss):
-    x = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6))
-    return loss(x, x) == 0
-
-
-def _only_too_dark(loss):
-    x = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6))
-    return loss(x, x) < loss(x, x - 0.05)
 
 
 # -- basics.causal_mask ------------------------------------------------------------------
@@ -349,6 +185,17 @@ _SLIPS = {
     ("BERT", "copy"): "BERT's input is damaged first, and only the damaged places are scored.",
     ("BART", "continue"): "BART's decoder does write from left to right, but what it is trained "
     "to write is the undamaged form of a damaged input.",
+    (
+        "BART",
+        "copy",
+    ): "BART does write the whole text, but what it is given is a damaged one, so a "
+    "copy would be wrong.",
+    (
+        "T5",
+        "copy",
+    ): "T5 never writes what it was given: pieces were cut out of its input, and these "
+    "are its target.",
+    ("GAN", "continue"): "A GAN's generator is given noise, not the beginning of anything.",
     ("T5", "continue"): "T5's decoder writes from left to right, but what it writes are the "
     "pieces that were cut out of its input.",
     ("GAN", "copy"): "A GAN's generator is given noise, never an example, so it has nothing to "
@@ -372,40 +219,14 @@ def _judge_families(answer):
         if word not in FAMILIES.values():
             raise Wrong(f'{model}: choose "copy", "repair", "continue" or "fool", got {value!r}.')
         if word != right:
-            why = _SLIPS.get((model, word), "Ask what goes in, and what has to come out.")
+            critic = "No critic has a part in its training." if word == "fool" else None
+            plain = critic or "Ask what goes in, and what has to come out."
+            why = _SLIPS.get((model, word), plain)
             raise Wrong(f"{model}: not {word!r}. {why}")
 
 
 EXERCISES = [
-    Exercise(
-        name="basics.bce_floor",
-        judge=_judge_bce_floor,
-        right="A grey pixel is its own fair bet: the floor is its entropy, not zero. So a BCE "
-        "that stops falling well above zero may be perfect; compare it with the floor.",
-        hint="The reconstruction is perfect, so x̂ = 0.8 too. Neither log 0.8 nor log 0.2 is 0.",
-        solution=lambda: FLOOR,
-        wrong={
-            "zero, as for the squared error": (lambda: 0.0, "floor of the squared error"),
-            "only the first term": (lambda: -np.log(0.8), "as if the pixel were 1"),
-            "in bits": (lambda: FLOOR / np.log(2), "in bits"),
-        },
-        expects="a number of nats",
-    ),
-    Exercise(
-        name="basics.laplace_nll",
-        judge=_judge_laplace_nll,
-        right="So the absolute error is a likelihood too: that of noise with heavier tails, "
-        "which is why it is less afraid of outliers.",
-        hint="−log(exp(−a) / c) = a + log c. Do that for one value, sum over the values of an "
-        "item, then average over the items.",
-        solution=lambda: _laplace,
-        wrong={
-            "averaged over the values": (lambda: _laplace_averaged, "averaged over the values"),
-            "no normaliser": (lambda: _laplace_unnormalised, "normaliser is missing"),
-            "the log-likelihood": (lambda: lambda x, h, b: -_laplace(x, h, b), "minus it"),
-        },
-        expects="a function of (x, x_hat, b)",
-    ),
+    *_losses.EXERCISES,
     Exercise(
         name="basics.tied_gradient",
         judge=_judge_tied_gradient,
@@ -447,27 +268,16 @@ EXERCISES = [
                 lambda: lambda x, D: (D / np.linalg.norm(D, axis=1, keepdims=True)).T,
                 "not orthogonal",
             ),
+            "PCA of x, without a look at D": (
+                lambda: lambda x, D: np.linalg.svd(x, full_matrices=False)[2][: len(D)].T,
+                "D was not used",
+            ),
             "in ascending order, as eigh gives": (
                 lambda: lambda x, D: _components(x, D)[:, ::-1],
                 "not in order",
             ),
         },
         expects="a function of (x, D)",
-    ),
-    Exercise(
-        name="basics.good_loss",
-        judge=_judge_good_loss,
-        right="One perfect answer, and several wrong ones of different kinds: that is the test a "
-        "formula should pass before anyone trains with it.",
-        hint="Make a small x inside (0, 1) and several wrong x_hat: brighter, darker, all zero, "
-        "shuffled. What must hold between loss(x, x) and loss(x, x_hat)?",
-        solution=lambda: _good_loss,
-        wrong={
-            "asks for zero at x": (lambda: _zero_at_x, "do not ask for zero"),
-            "tries only too dark": (lambda: _only_too_dark, "forgives overshooting"),
-            "accepts everything": (lambda: lambda loss: True, "data are missing"),
-        },
-        expects="a function of a loss",
     ),
     Exercise(
         name="basics.causal_mask",
@@ -500,6 +310,9 @@ EXERCISES = [
         wrong={
             "GPT as an autoencoder": (lambda: FAMILIES | {"GPT": "copy"}, "the next token"),
             "BERT as a language model": (lambda: FAMILIES | {"BERT": "continue"}, "both sides"),
+            "BART as a plain autoencoder": (lambda: FAMILIES | {"BART": "copy"}, "damaged one"),
+            "T5 as a plain autoencoder": (lambda: FAMILIES | {"T5": "copy"}, "were cut out"),
+            "BERT before a critic": (lambda: FAMILIES | {"BERT": "fool"}, "No critic"),
             "a GAN as an autoencoder": (lambda: FAMILIES | {"GAN": "copy"}, "given noise"),
         },
         expects="a dictionary from model to word",

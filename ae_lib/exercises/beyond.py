@@ -1,67 +1,9 @@
-"""Exercises of chapter 03, beyond dense."""
+"""Exercises of chapter 03, beyond dense; those on convolutions are in ``_convolution``."""
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, array, close, number
-
-# -- receptive field ---------------------------------------------------------------------
-
-_RECEPTIVE = {
-    7: "7 is the window of two layers. The third adds 2 steps, each as long as the two strides "
-    "before it together.",
-    9: "9 would be three layers side by side. Windows overlap, and each stride makes the next "
-    "layer's steps longer.",
-    27: "27 = 3³ would be windows that do not overlap; with stride 2 and kernel 3 they do.",
-    11: "The steps of the third layer are 2 · 2 = 4 pixels long, not 2: strides multiply.",
-}
-
-
-def _judge_receptive(answer):
-    value = number(answer, "the width in pixels")
-    if value == 15:
-        return
-    raise Wrong(
-        _RECEPTIVE.get(
-            value, "Start at 1 and add (3 − 1) steps for each layer; how long is a step there?"
-        )
-    )
-
-
-# -- overlap -----------------------------------------------------------------------------
-
-
-def _overlap(kernel, stride):
-    return [len(range(phase, kernel, stride)) for phase in range(stride)]
-
-
-def _judge_overlap(copies):
-    for kernel, stride in ((3, 2), (4, 2), (5, 3), (2, 3), (1, 1), (6, 3), (7, 4)):
-        found = array(copies(kernel, stride), what=f"copies({kernel}, {stride})")
-        wanted = _overlap(kernel, stride)
-        if found.shape != (stride,):
-            raise Wrong(
-                f"copies({kernel}, {stride}) has shape {found.shape}: one number for each of the "
-                f"{stride} values of j mod {stride} is wanted."
-            )
-        if close(found, wanted):
-            continue
-        said = f"copies({kernel}, {stride}) gives {[f'{v:g}' for v in found]}"
-        if close(found, [kernel / stride] * stride):
-            raise Wrong(f"{said}: that is the average. Which positions get one more than others?")
-        if close(found, [-(-kernel // stride)] * stride):
-            raise Wrong(f"{said}: rounding up everywhere. Not every phase gets the extra copy.")
-        if close(found, [kernel // stride] * stride):
-            raise Wrong(
-                f"{said}: rounding down everywhere. Where do the {kernel % stride} left-over "
-                "values of the kernel go?"
-            )
-        if close(np.sort(found), np.sort(wanted)):
-            raise Wrong(
-                f"{said}: the right numbers at other phases. Value t of the kernel writes to "
-                "i·s + t: which t have t mod s = 0?"
-            )
-        raise Wrong(f"{said}. Count the t from 0 to {kernel - 1} with t mod {stride} = the phase.")
-
+from ae_lib.exercises import _convolution
+from ae_lib.exercises._core import Exercise, Wrong, array, close, number, two
 
 # -- masking -----------------------------------------------------------------------------
 
@@ -103,9 +45,7 @@ def _judge_masking(mask):
 
 def _judge_target(pairs):
     x = np.random.default_rng(0).uniform(size=(300, 7))
-    given = pairs(x.copy(), 0.5, np.random.default_rng(1))
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise Wrong("Return two arrays: inputs, targets.")
+    given = two(pairs(x.copy(), 0.5, np.random.default_rng(1)), "inputs, targets")
     inputs, targets = (
         array(a, x.shape, w) for a, w in zip(given, ("inputs", "targets"), strict=True)
     )
@@ -137,9 +77,7 @@ def _judge_target(pairs):
 def _judge_atoms(function):
     rng = np.random.default_rng(0)
     z, D = rng.normal(size=(10, 6)), rng.normal(size=(6, 4)) * np.arange(1, 7)[:, None]
-    given = function(z.copy(), D.copy())
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise Wrong("Return two arrays: the new codes and the new kernel.")
+    given = two(function(z.copy(), D.copy()), "the new codes and the new kernel")
     z_new, D_new = array(given[0], z.shape, "codes"), array(given[1], D.shape, "the kernel")
     if close(D_new, D):
         raise Wrong("The kernel is as it was; its rows should have length one.")
@@ -164,8 +102,12 @@ def _judge_atoms(function):
 # -- Jacobian ----------------------------------------------------------------------------
 
 
+def _h(x, W, b):
+    return 1 / (1 + np.exp(-(x @ W + b)))
+
+
 def _jacobian_norm(x, W, b):
-    h = 1 / (1 + np.exp(-(x @ W + b)))
+    h = _h(x, W, b)
     return (h * (1 - h)) ** 2 @ (W**2).sum(0)
 
 
@@ -177,11 +119,13 @@ def _judge_jacobian(function):
     if found.size == 1 and close(found.ravel()[0], wanted.mean()):
         raise Wrong("That is the mean over the batch; one number for each example is wanted.")
     if found.shape == (9, 1):
-        found = found[:, 0]
+        raise Wrong("A column of shape (9, 1); shape (9,) is wanted. Drop the last axis.")
     found = array(found, (9,), "the norms")
-    h = 1 / (1 + np.exp(-(x @ W + b)))
+    h = _h(x, W, b)
     if close(found, wanted):
         return
+    if close(found, _jacobian_norm(x, W, 0 * b)):
+        raise Wrong("You left out the bias b: it moves the units to where they are flat or steep.")
     if close(found, np.sqrt(wanted)):
         raise Wrong("That is the norm; the penalty is its square.")
     if close(found, (h * (1 - h)) @ (W**2).sum(0)):
@@ -209,15 +153,16 @@ def _judge_copier(copying):
         "a projection onto the data's own 6 of 64 directions": (
             lambda a: a @ basis @ basis.T,
             -9,
-            0.5,
+            0.2,
         ),
+        "a model that answers each input turned round": (lambda a: a[..., ::-1], -9, 0.2),
         "a model that always answers zero": (lambda a: np.zeros_like(a), -0.2, 0.2),
     }
     scores = {
         name: number(copying(model, x.copy(), np.random.default_rng(1)), "the score")
         for name, (model, _, _) in subjects.items()
     }
-    copy, projection, zero = scores.values()
+    copy, projection, turned, zero = scores.values()
     if copy < 0.5 < zero:
         raise Wrong(
             f"A copier scores {copy:.2f} and a model that always answers zero {zero:.2f}: that is "
@@ -227,6 +172,16 @@ def _judge_copier(copying):
         raise Wrong(
             f"A projection onto 6 of 64 directions scores {projection:.2f}, like a copier: on x "
             "both are perfect. Test with inputs that are *not* like the data."
+        )
+    if projection > 0.2 and copy > 0.9:
+        raise Wrong(
+            f"A projection onto the data's own 6 of 64 directions scores {projection:.2f}, where "
+            "0.09 of white noise comes through: your inputs still hold the data. Noise alone does."
+        )
+    if turned > 0.2 and copy > 0.9:
+        raise Wrong(
+            f"A model that answers each input turned round scores {turned:.2f}: its answers are "
+            "as large as its inputs, and wrong. Measure the error, not the size."
         )
     for name, (_, low, high) in subjects.items():
         if not low <= scores[name] <= high:
@@ -266,10 +221,6 @@ def _lengths(D, axis=1):
     return np.linalg.norm(D, axis=axis, keepdims=True)
 
 
-def _h(x, W, b):
-    return 1 / (1 + np.exp(-(x @ W + b)))
-
-
 def _share(reconstruct, y, of=None):
     return 1 - ((y - reconstruct(y)) ** 2).mean() / ((y if of is None else of) ** 2).mean()
 
@@ -278,38 +229,13 @@ def _stranger(x, rng):
     return rng.normal(size=x.shape) * x.std()
 
 
+def _energy(reconstruct, x, rng):
+    s = _stranger(x, rng)
+    return (reconstruct(s) ** 2).mean() / (s**2).mean()
+
+
 EXERCISES = [
-    Exercise(
-        name="beyond.receptive",
-        judge=_judge_receptive,
-        right="1 + 2·1 + 2·2 + 2·4 = 15: strides make the window grow exponentially with depth, "
-        "so a few small kernels see the whole image.",
-        hint="A unit of layer three sees 3 units of layer two, which stand 4 pixels apart and see "
-        "7 pixels each.",
-        solution=lambda: 15,
-        wrong={
-            "two layers": (lambda: 7, "two layers"),
-            "side by side": (lambda: 9, "overlap"),
-            "no overlap": (lambda: 27, "do not overlap"),
-            "strides added": (lambda: 11, "strides multiply"),
-        },
-        expects="a number of pixels",
-    ),
-    Exercise(
-        name="beyond.overlap",
-        judge=_judge_overlap,
-        right="All phases agree exactly when the stride divides the kernel; that is the cure.",
-        hint="Write the positions that inputs 0, 1, 2, 3 reach for kernel 3 and stride 2 under "
-        "each other, and count the columns.",
-        solution=lambda: _overlap,
-        wrong={
-            "the average": (lambda: lambda m, s: [m / s] * s, "average"),
-            "rounded up": (lambda: lambda m, s: [-(-m // s)] * s, "rounding up"),
-            "rounded down": (lambda: lambda m, s: [m // s] * s, "rounding down"),
-            "phases reversed": (lambda: lambda m, s: _overlap(m, s)[::-1], "other phases"),
-        },
-        expects="a function copies(kernel, stride)",
-    ),
+    *_convolution.EXERCISES,
     Exercise(
         name="beyond.masking",
         judge=_judge_masking,
@@ -385,6 +311,8 @@ EXERCISES = [
                 lambda: lambda x, W, b: np.sqrt(_jacobian_norm(x, W, b)),
                 "its square",
             ),
+            "no bias": (lambda: lambda x, W, b: _jacobian_norm(x, W, 0 * b), "left out the bias"),
+            "a column": (lambda: lambda x, W, b: _jacobian_norm(x, W, b)[:, None], "column"),
             "no sigmoid": (
                 lambda: lambda x, W, b: np.full(len(x), (W**2).sum()),
                 "not linear",
@@ -406,6 +334,11 @@ EXERCISES = [
                 lambda: lambda r, x, rng: 1 - _share(r, _stranger(x, rng)),
                 "Turn it round",
             ),
+            "the data with noise": (
+                lambda: lambda r, x, rng: _share(r, x + _stranger(x, rng)),
+                "still hold the data",
+            ),
+            "a ratio of sizes": (lambda: _energy, "not the size"),
             "another scale": (
                 lambda: lambda r, x, rng: _share(r, 9 * rng.normal(size=x.shape), of=x),
                 "error of answering zero",

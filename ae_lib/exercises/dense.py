@@ -1,8 +1,11 @@
-"""Exercises of chapter 02, the dense autoencoder."""
+"""Exercises of chapter 02, the dense autoencoder; those on comparing are in ``_choosing``."""
+
+import itertools
 
 import numpy as np
 
 from ae_lib.data import load_fashion_mnist
+from ae_lib.exercises import _choosing
 from ae_lib.exercises._core import Exercise, Wrong, array, choice, close, number
 
 # -- two flaws ---------------------------------------------------------------------------
@@ -58,21 +61,23 @@ def _judge_initial_loss(answer):
 # -- parameters --------------------------------------------------------------------------
 
 
+def _parameters(*widths, biases=True):
+    """Of dense layers between these widths."""
+    return sum(a * b + biases * b for a, b in itertools.pairwise(widths))
+
+
 def count_parameters(hidden, code_size, values):
     """Weights and biases of a symmetric dense autoencoder."""
-    encoder = [values, *hidden, code_size]
-    widths = encoder + encoder[-2::-1]
-    return sum(a * b + b for a, b in zip(widths, widths[1:], strict=False))
+    return _parameters(values, *hidden, code_size, *hidden[::-1], values)
 
 
 def _judge_parameters(answer):
     for hidden, k, values in (((512, 256), 32, 784), ((10,), 2, 5), ((), 3, 7)):
         found = number(answer(list(hidden), k, values), "the number of parameters")
         right = count_parameters(hidden, k, values)
-        case = f"for hidden={list(hidden)}, code_size={k}, values={values}"
-        encoder = [values, *hidden, k]
-        half = sum(a * b + b for a, b in zip(encoder, encoder[1:], strict=False))
-        weights = 2 * sum(a * b for a, b in zip(encoder, encoder[1:], strict=False))
+        case = f"For hidden={list(hidden)}, code_size={k}, values={values}"
+        half = _parameters(values, *hidden, k)
+        weights = 2 * _parameters(values, *hidden, k, biases=False)
         if found == right:
             continue
         if found == weights:
@@ -112,44 +117,6 @@ def _judge_curves(answer):
         )
     if given["c"] != "fine":
         raise Wrong("c: a gap alone is no fault. Its held-out loss is the lowest, still falling.")
-
-
-# -- a fair baseline ---------------------------------------------------------------------
-
-
-def _toy():
-    rng = np.random.default_rng(7)
-    basis = rng.normal(size=(6, 12))
-    train = rng.normal(size=(80, 6)) @ basis + 3 + 0.5 * rng.normal(size=(80, 12))
-    return train, rng.normal(size=(30, 6)) @ basis + 3 + 0.5 * rng.normal(size=(30, 12))
-
-
-def _project(fit_on, held_out, k, centre=True):
-    mean = fit_on.mean(0) if centre else 0.0
-    _, _, v = np.linalg.svd(fit_on - mean, full_matrices=False)
-    return mean + (held_out - mean) @ v[:k].T @ v[:k]
-
-
-def pca_reconstruct(train, held_out, k):
-    """Reconstruct held-out rows by the k principal components of the training rows."""
-    return _project(train, held_out, k)
-
-
-def _judge_fair_baseline(answer):
-    train, held_out = _toy()
-    found = array(answer(train, held_out, 3), held_out.shape, "the reconstruction")
-    if close(found, _project(train, held_out, 3)):
-        return
-    if close(found, _project(held_out, held_out, 3)):
-        raise Wrong(
-            "You fitted PCA on the held-out rows. The baseline may see only what the "
-            "autoencoder sees: fit on train."
-        )
-    if close(found, _project(train, held_out, 3, centre=False)):
-        raise Wrong("You did not subtract the training mean, so one component is spent on it.")
-    if close(found, _project(train, held_out, 3) - train.mean(0)):
-        raise Wrong("The mean was subtracted but never added back.")
-    raise Wrong("Centre with the training mean, project on k components of train, add the mean.")
 
 
 # -- interpolation -----------------------------------------------------------------------
@@ -199,52 +166,23 @@ def _judge_anomaly_score(answer):
         raise Wrong(f"Expected one score for each of the 6 images, got shape {found.shape}.")
     if close(found, error.mean((1, 2))):
         raise Wrong("Errors above and below cancel here. Square them before you average.")
+    if close(found, np.abs(error.mean((1, 2)))):
+        raise Wrong(
+            "The absolute value comes too late: within an image, errors above and below had "
+            "already balanced. Take it of each pixel, or square."
+        )
     if np.allclose(found, -(error**2).mean((1, 2))):
         raise Wrong("The sign is turned round: a higher score should mean a stranger image.")
     ranks = np.argsort(found)
-    if not (ranks == np.argsort((error**2).mean((1, 2)))).all():
+    sound = (error**2).mean((1, 2)), np.abs(error).mean((1, 2))
+    if not any((ranks == np.argsort(score)).all() for score in sound):
         if close(found, np.abs(error).max((1, 2))):
             raise Wrong("The largest single error hangs on one pixel; average over all of them.")
         raise Wrong("Square the difference, then average over each image's own pixels.")
 
 
-# -- choosing a code size ----------------------------------------------------------------
-
-
-def smallest_good_size(sizes, validation, test):
-    """The smallest size whose validation error is within 5 % of the best validation error."""
-    allowed = 1.05 * min(validation)
-    return min(k for k, v in zip(sizes, validation, strict=True) if v <= allowed)
-
-
-_SIZES = [2, 4, 8, 16, 32, 64]
-_CASES = (
-    ([0.03, 0.02, 0.0150, 0.0103, 0.0101, 0.0100], [0.03, 0.02, 0.015, 0.0115, 0.0105, 0.0112]),
-    ([0.03, 0.02, 0.0104, 0.0106, 0.0100, 0.0105], [0.03, 0.01, 0.008, 0.012, 0.011, 0.012]),
-)
-
-
-def _judge_choose_size(answer):
-    for validation, test in _CASES:
-        found = number(answer(list(_SIZES), list(validation), list(test)), "the chosen size")
-        if found == smallest_good_size(_SIZES, validation, test):
-            continue
-        if (
-            found == smallest_good_size(_SIZES, test, validation)
-            or found == _SIZES[int(np.argmin(test))]
-        ):
-            raise Wrong(
-                "You chose by the test error. Then the test error of the chosen model is no "
-                "longer an honest estimate: choose by validation."
-            )
-        if found == _SIZES[int(np.argmin(validation))]:
-            raise Wrong(
-                "That is the best validation error. A smaller code within 5 % of it was wanted."
-            )
-        raise Wrong(f"For validation errors {validation}, got {found:g}.")
-
-
 EXERCISES = [
+    *_choosing.EXERCISES,
     Exercise(
         name="dense.two_flaws",
         judge=_judge_two_flaws,
@@ -284,23 +222,15 @@ EXERCISES = [
         solution=lambda: count_parameters,
         wrong={
             "no biases": (
-                lambda: (
-                    lambda h, k, v: 2 * sum(a * b for a, b in zip([v, *h], [*h, k], strict=True))
-                ),
+                lambda: lambda h, k, v: 2 * _parameters(v, *h, k, biases=False),
                 "without the biases",
             ),
             "encoder only": (
-                lambda: (
-                    lambda h, k, v: sum(a * b + b for a, b in zip([v, *h], [*h, k], strict=True))
-                ),
+                lambda: lambda h, k, v: _parameters(v, *h, k),
                 "the encoder without the decoder",
             ),
             "twice the encoder": (
-                lambda: (
-                    lambda h, k, v: (
-                        2 * sum(a * b + b for a, b in zip([v, *h], [*h, k], strict=True))
-                    )
-                ),
+                lambda: lambda h, k, v: 2 * _parameters(v, *h, k),
                 "decoder's biases differ",
             ),
         },
@@ -330,30 +260,6 @@ EXERCISES = [
         expects="a dict with a verdict for a, b and c",
     ),
     Exercise(
-        name="dense.fair_baseline",
-        judge=_judge_fair_baseline,
-        right="A baseline that peeks at held-out data flatters itself; one without the mean is "
-        "a straw man. This one is fair.",
-        hint="np.linalg.svd(train - mean, full_matrices=False) returns the components as rows "
-        "of its third value.",
-        solution=lambda: pca_reconstruct,
-        wrong={
-            "fitted on the held-out rows": (
-                lambda: lambda train, held, k: _project(held, held, k),
-                "fitted PCA on the held-out rows",
-            ),
-            "not centred": (
-                lambda: lambda train, held, k: _project(train, held, k, centre=False),
-                "did not subtract the training mean",
-            ),
-            "mean not added back": (
-                lambda: lambda train, held, k: _project(train, held, k) - train.mean(0),
-                "never added back",
-            ),
-        },
-        expects="a function of train, held_out and k",
-    ),
-    Exercise(
         name="dense.interpolate",
         judge=_judge_interpolate,
         right="A straight line in code space is the simplest question to ask of a code.",
@@ -381,27 +287,12 @@ EXERCISES = [
                 "one score for each image",
             ),
             "errors cancel": (lambda: lambda x, r: (x - r).mean(axis=(1, 2)), "cancel"),
+            "absolute value of the mean": (
+                lambda: lambda x, r: np.abs((x - r).mean(axis=(1, 2))),
+                "comes too late",
+            ),
             "one number": (lambda: lambda x, r: ((x - r) ** 2).mean(), "cannot rank"),
         },
         expects="a function of x and reconstruction",
-    ),
-    Exercise(
-        name="dense.choose_size",
-        judge=_judge_choose_size,
-        right="Choose on validation, prefer the smaller model when it is as good, and let the "
-        "test set speak once.",
-        hint="Find the best validation error, allow 5 % more, and take the smallest size within.",
-        solution=lambda: smallest_good_size,
-        wrong={
-            "by the test error": (
-                lambda: lambda sizes, validation, test: sizes[int(np.argmin(test))],
-                "You chose by the test error",
-            ),
-            "best validation": (
-                lambda: lambda sizes, validation, test: sizes[int(np.argmin(validation))],
-                "best validation error",
-            ),
-        },
-        expects="a function of sizes, validation and test",
     ),
 ]

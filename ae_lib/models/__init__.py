@@ -9,6 +9,8 @@ _WHERE = {
     "conv_autoencoder": "conv",
     "ContractiveAutoencoder": "regularised",
     "KSparse": "regularised",
+    "LSTM": "_lstm",
+    "Seq2SeqAutoencoder": "seq2seq",
 }
 __all__ = list(_WHERE)
 

@@ -95,11 +95,13 @@ class Autoencoder(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        for part in ("encoder", "decoder"):
-            config[part] = keras.saving.deserialize_keras_object(
+        parts = {
+            part: keras.saving.deserialize_keras_object(
                 config[part], custom_objects=custom_objects
             )
-        return cls(**config)
+            for part in ("encoder", "decoder")
+        }
+        return cls(**{**config, **parts})
 
 
 def _in_batches(model, x, batch_size):

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import positive_int, sizes
 from ae_lib.models._base import Autoencoder
 from ae_lib.models.dense import _HE
 
@@ -55,12 +55,12 @@ def conv_autoencoder(
         >>> model.count_params()
         115217
     """
-    item_shape = tuple(positive_int(n, "item_shape") for n in item_shape)
+    item_shape = sizes(item_shape, "item_shape")
     if len(item_shape) not in (2, 3):
         raise ValueError(
             f"item_shape: expected (height, width) or (height, width, channels), got {item_shape}"
         )
-    widths = [positive_int(n, "filters") for n in filters]
+    widths = sizes(filters, "filters")
     if not widths:
         raise ValueError("filters: expected at least one number of channels, got none")
     shrink = 2 ** len(widths)

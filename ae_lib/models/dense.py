@@ -38,7 +38,8 @@ def dense_autoencoder(
         activation: of the hidden layers.
         output: activation of the last layer: ``"sigmoid"`` for values in [0, 1].
         corruption: a Keras layer active in training only, put before the encoder: makes
-            it a denoising autoencoder (Vincent et al. 2008).
+            it a denoising autoencoder (Vincent et al. 2008). Such a model takes inputs
+            outside [0, 1] too.
         code_activation, code_regularizer: passed to the code's layer.
 
     Returns:
@@ -81,7 +82,7 @@ def dense_autoencoder(
         ],
         name="decoder",
     )
-    value_range = (0.0, 1.0) if output == "sigmoid" else None
+    value_range = (0.0, 1.0) if output == "sigmoid" and corruption is None else None
     return Autoencoder(encoder, decoder, value_range, name=name)
 
 

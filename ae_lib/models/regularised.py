@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import positive_int, sizes
 from ae_lib.models._base import Autoencoder
 
 
@@ -132,7 +132,7 @@ class ContractiveAutoencoder(Autoencoder):
     """
 
     def __init__(self, item_shape=(28, 28), code_size=256, weight=0.01, **options):
-        item_shape = tuple(positive_int(n, "item_shape") for n in item_shape)
+        item_shape = sizes(item_shape, "item_shape")
         code_size = positive_int(code_size, "code_size")
         weight = _weight(weight)
         code = layers.Dense(code_size, activation="sigmoid", name="code")
@@ -206,7 +206,7 @@ def unit_atoms(item_shape, code_size):
     Raises:
         TypeError, ValueError: a size that is no whole number ≥ 1.
     """
-    item_shape = tuple(positive_int(n, "item_shape") for n in item_shape)
+    item_shape = sizes(item_shape, "item_shape")
     atoms = layers.Dense(
         math.prod(item_shape), kernel_constraint=keras.constraints.UnitNorm(axis=1), name="atoms"
     )

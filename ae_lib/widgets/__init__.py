@@ -10,8 +10,8 @@ that stand in the page itself.
 
 import importlib
 
-_HOMES = {"LatentMap": "latent_map"}
-__all__ = ["LatentMap"]
+_HOMES = {"LatentMap": "latent_map", "SentencePath": "sentence_path"}
+__all__ = ["LatentMap", "SentencePath"]
 
 
 def __getattr__(name):

@@ -8,6 +8,16 @@ import re
 _EXPORT = re.compile(r"^export default \{ render \};\s*$", re.MULTILINE)
 
 
+def as_name(name, example):
+    """Return ``name`` if it is an identifier in a page; ValueError, which cites ``example``."""
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        raise ValueError(
+            f"name: expected lower-case letters, digits and hyphens, such as {example!r}, "
+            f"got {name!r}"
+        )
+    return name
+
+
 def base64_text(raw):
     """Bytes as base64 in ASCII."""
     return base64.b64encode(raw).decode("ascii")

@@ -1,7 +1,6 @@
 """The map of a two-dimensional code: drag a point, and see what it decodes to."""
 
 import pathlib
-import re
 
 import anywidget
 import numpy as np
@@ -9,7 +8,7 @@ import traitlets
 
 from ae_lib._checks import as_batch, positive_int
 from ae_lib.widgets._chain import read_chain
-from ae_lib.widgets._static import base64_text, fragment, payload_text
+from ae_lib.widgets._static import as_name, base64_text, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("latent_map.js")
 _MAX_CODES = 20_000
@@ -63,7 +62,7 @@ class LatentMap(anywidget.AnyWidget):
         self, decoder, codes, labels, class_names, *,
         shape=(28, 28), name="latent-map", start=None,
     ):  # fmt: skip
-        shape, name = _as_shape(shape), _as_name(name)
+        shape, name = _as_shape(shape), as_name(name, "latent-map")
         codes = as_batch(codes, "codes", shape=(2,))
         if len(codes) > _MAX_CODES:
             raise ValueError(f"codes: expected at most {_MAX_CODES:,}, got {len(codes):,}")
@@ -155,15 +154,6 @@ def _as_shape(shape):
     if not isinstance(shape, (tuple, list)) or len(shape) != 2:
         raise ValueError(f"shape: expected (height, width), got {shape!r}")
     return tuple(positive_int(side, "shape") for side in shape)
-
-
-def _as_name(name):
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-        raise ValueError(
-            f"name: expected lower-case letters, digits and hyphens, such as 'latent-map', "
-            f"got {name!r}"
-        )
-    return name
 
 
 def _as_code(code, name):

@@ -24,8 +24,10 @@ SCRIPTS = [
     "js/book.js",
 ]
 SEARCH_SCRIPTS = ["searchtools.js", "language_data.js"]
-# What stays of _static beside the two bundles.
-KEEP = re.compile(r"^(book\.(css|js)|searchtools\.js|language_data\.js|[^/]+\.svg|fonts/)")
+# What stays of _static beside the two bundles; the model is ae_weights.py's.
+KEEP = re.compile(
+    r"^(book\.(css|js)|searchtools\.js|language_data\.js|text_autoencoder\.js|[^/]+\.svg|fonts/)"
+)
 REPAIRS = [
     # Boxes that scroll sideways on a phone; js/book.js takes the focus from those that fit.
     ('<div class="highlight"><pre>', '<div class="highlight"><pre tabindex="0">'),
@@ -47,7 +49,7 @@ REDIRECT = """<!DOCTYPE html>
 
 def page_context(app, pagename, templatename, context, doctree):
     """Tell the template what this page needs."""
-    context["ae_version"] = _source_version(app)
+    context["ae_version"] = app.config.ae_version
     context["description"] = _description(doctree) or context.get("docstitle", "")
 
 
@@ -66,13 +68,16 @@ def _description(doctree):
 
 def _source_version(app):
     """A short hash of our own sources, to make a changed style sheet load anew."""
-    if not hasattr(app, "ae_version"):
-        folder = Path(app.srcdir) / "book" / "_static"
-        digest = hashlib.sha256()
-        for path in sorted([*folder.glob("css/*"), *folder.glob("js/*")]):
-            digest.update(path.read_bytes())
-        app.ae_version = digest.hexdigest()[:8]
-    return app.ae_version
+    folder = Path(app.srcdir) / "book" / "_static"
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("css/*"), *folder.glob("js/*")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def note_version(app, config):
+    """Make pages out of date when the style sheet or a script has changed."""
+    config.ae_version = _source_version(app)
 
 
 def bundle(app, exception):
@@ -81,6 +86,8 @@ def bundle(app, exception):
         return
     out = Path(app.outdir)
     static = out / "_static"
+    if not (static / SCRIPTS[0]).exists() and (static / "book.js").exists():
+        return  # no page was out of date, so Sphinx copied nothing: the bundles stand
     script = _bundle_scripts(static)
     names = THEME_STYLES + [
         name
@@ -159,6 +166,8 @@ def _delete_stale(app, out):
 
 
 def setup(app):
+    app.add_config_value("ae_version", "", "html", types=[str])
+    app.connect("config-inited", note_version)
     app.add_css_file("css/book.css", priority=900)
     app.connect("html-page-context", page_context, priority=700)
     app.connect("build-finished", bundle, priority=900)

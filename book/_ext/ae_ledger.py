@@ -21,6 +21,12 @@ def read_title(path):
     return Path(path).stem
 
 
+def chapter_number(config, docname):
+    """A chapter's number in the book: its place in the table of contents, as the pages count."""
+    chapters = [name for name in config.external_site_map if name.startswith("chapters/")]
+    return chapters.index(docname) + 1
+
+
 class Generated(SphinxDirective):
     """A directive whose content is MyST made here."""
 
@@ -61,7 +67,7 @@ class ClaimsLedger(Generated):
             env.note_dependency(path)
             (claims,) = read_ledger([path]).values()
             total += len(claims)
-            chapter = Path(docname).name.split("_")[0].lstrip("0")
+            chapter = chapter_number(env.config, docname)
             section = nodes.section(ids=[f"ledger-{chapter}"])
             section += nodes.title(text=f"Chapter {chapter}. {read_title(path)}")
             rows = []

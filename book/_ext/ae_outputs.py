@@ -6,9 +6,9 @@ the ledger. What only a running notebook needs (widget states) stays out of the 
 """
 
 import re
-from pathlib import Path
 
 import myst_nb.sphinx_
+from ae_ledger import chapter_number
 from docutils import nodes
 from myst_nb.core.render import NbElementRenderer
 from myst_nb.sphinx_ import HideCodeCellNode
@@ -49,7 +49,9 @@ class BookRenderer(NbElementRenderer):
                     "figure %s has no %s", name, wanted, location=(self.source, data.line)
                 )
         figure = nodes.figure(classes=["ae-figure"])
-        figure += nodes.raw(text=drawing, format="html")
+        # On a phone a figure keeps a legible size and scrolls in its own box, by keyboard too.
+        box = f'<div class="ae-drawing" tabindex="0">{drawing}</div>'
+        figure += nodes.raw(text=box, format="html")
         caption = nodes.caption()
         self.renderer.add_line_and_source_path(caption, _Token(data.line))
         with self.renderer.current_node_context(caption):
@@ -63,7 +65,7 @@ class BookRenderer(NbElementRenderer):
     def _number_claim(self, html):
         """Put ``Claim 2.3`` before the claim, a link to its row in the ledger."""
         env = self.renderer.sphinx_env
-        chapter = Path(env.docname).name.split("_")[0].lstrip("0")
+        chapter = chapter_number(env.config, env.docname)
         count = env.temp_data["ae_claims"] = env.temp_data.get("ae_claims", 0) + 1
         number = f"{chapter}.{count}"
         up = "../" * env.docname.count("/")

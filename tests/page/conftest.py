@@ -9,6 +9,7 @@ import functools
 import gzip
 import http.server
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -16,6 +17,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# The theme's variables, in both its themes; a reader's own page may have none of them.
+BLANK = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Explorer</title>
+<link rel="icon" href="data:,">
+<style>
+  html { --pst-color-text-base: #222832; --pst-color-text-muted: #48566b;
+    --pst-color-background: #fff; --pst-color-surface: #f3f4f5; --pst-color-border: #d1d5da; }
+  html[data-theme=dark] { --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af;
+    --pst-color-background: #14181e; --pst-color-surface: #29313d; }
+  body { margin: 0; background: var(--pst-color-background); color: var(--pst-color-text-base); }
+  main { max-width: 720px; margin: auto; padding: 16px; }
+</style><body><main><h1>Explorer</h1>%s<p>The text goes on.</p></main></body></html>"""
 COMPRESSED = {".html", ".css", ".js", ".json", ".svg", ".ipynb", ".txt"}
 
 
@@ -156,9 +169,15 @@ class Watched:
         return self.page
 
     def settle(self):
-        """Lay out the whole page and open what is folded, for tests that look at all of it."""
-        self.page.add_style_tag(content="* { content-visibility: visible !important }")
+        """Lay out the whole page, at rest, and open what is folded."""
+        self.page.add_style_tag(
+            content="*, ::before, ::after { content-visibility: visible !important; "
+            "transition: none !important; animation: none !important }"
+        )
         self.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        self.page.evaluate(
+            "() => document.fonts.ready.then(() => new Promise(requestAnimationFrame))"
+        )
 
     def assert_clean(self):
         assert not self.foreign, f"asked a third party: {self.foreign}"
@@ -180,3 +199,45 @@ def page(browser, serve, site):
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def blank_page():
+    """A page with the theme's colours and a place (%s) for what is to be tested."""
+    return BLANK
+
+
+@pytest.fixture(scope="session")
+def path_pages(tmp_path_factory):
+    """Pages with an explorer of the line between two sentences, made when asked for."""
+    from tests.sentence_path_page import Pages
+
+    return Pages(tmp_path_factory.mktemp("paths"), BLANK)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens an address with the network blocked; nothing may be asked for, nothing may fail."""
+    contexts, complaints = [], []
+
+    def open_page(address, **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        context.set_offline(True)
+        page = context.new_page()
+        page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda r: re.match(r"file:|data:|blob:", r.url) or complaints.append(r.url),
+        )
+        page.goto(address)
+        # What is far off the screen has no text and no size until the page lays it out.
+        if options.get("java_script_enabled", True):
+            page.add_style_tag(content="* { content-visibility: visible !important }")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -21,18 +21,6 @@ SITE = Path(os.environ.get("AE_SITE", Path(__file__).parents[2] / "_build/html")
 REAL_PAGE = SITE / "chapters/02_dense.html"
 NAMES = ["Coat", "Bag", "Boot"]
 SHAPE = (28, 28)
-# The theme's variables, in both its themes; a reader's own page may have none of them.
-PAGE = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>Explorer</title>
-<link rel="icon" href="data:,">
-<style>
-  html { --pst-color-text-base: #222832; --pst-color-text-muted: #48566b;
-    --pst-color-background: #fff; --pst-color-surface: #f3f4f5; --pst-color-border: #d1d5da; }
-  html[data-theme=dark] { --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af;
-    --pst-color-background: #14181e; --pst-color-surface: #29313d; }
-  body { margin: 0; background: var(--pst-color-background); color: var(--pst-color-text-base); }
-  main { max-width: 720px; margin: auto; padding: 16px; }
-</style><body><main><h1>Explorer</h1>%s<p>The text goes on.</p></main></body></html>"""
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +39,14 @@ def decoder():
 
 
 @pytest.fixture(scope="module")
-def bare_page(tmp_path_factory, decoder):
+def bare_page(tmp_path_factory, decoder, blank_page):
     """A file with two explorers of one name, as when a cell is shown twice."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 3, 300)
     codes = rng.normal(0, 1, (300, 2)) + np.array([[-3, 0], [3, 1], [0, 4]])[labels]
     html = LatentMap(decoder, codes, labels, NAMES, start=[0.5, 1.0]).html()
     path = tmp_path_factory.mktemp("page") / "explorer.html"
-    path.write_text(PAGE % (html + html), encoding="utf-8")
+    path.write_text(blank_page % (html + html), encoding="utf-8")
     return path
 
 
@@ -70,6 +58,11 @@ class Explorer:
         self.root = page.locator('[data-ae-explorer="latent-map"]').nth(index)
         self.map = self.root.get_by_role("application")
         self.root.scroll_into_view_if_needed()
+        # What is far off the screen has no text until the page lays it out.
+        page.wait_for_function(
+            "root => root.querySelector('.aex-nearest').innerText.trim()",
+            arg=self.root.element_handle(),
+        )
 
     def code(self):
         return self.root.evaluate("root => root.aeExplorer.getCode()")
@@ -100,31 +93,6 @@ class Explorer:
 
     def map_picture(self):
         return self.root.locator(".aex-map > canvas").last.evaluate("c => c.toDataURL()")
-
-
-@pytest.fixture
-def open_page(browser):
-    """Opens an address with the network blocked; nothing may be asked for, nothing may fail."""
-    contexts, complaints = [], []
-
-    def open_page(address, **options):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        context.set_offline(True)
-        page = context.new_page()
-        page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: re.match(r"file:|data:|blob:", r.url) or complaints.append(r.url),
-        )
-        page.goto(address)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 @pytest.fixture(params=["bare", "book"])

@@ -1,0 +1,259 @@
+"""The sequence-to-sequence LSTM autoencoder: a sentence, one code, the sentence again."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from ae_lib._checks import as_batch, positive_int
+from ae_lib.models._lstm import LSTM, UNROLL, log_normaliser, product
+from ae_lib.text import BOS, EOS, PAD, UNK
+
+_CLOSED = -1e9  # added to an input gate: nothing enters the cell
+
+
+@keras.saving.register_keras_serializable("ae_lib")
+class Seq2SeqAutoencoder(keras.Model):
+    """An LSTM reads a sentence backwards into a code; another writes it from the code.
+
+    Source: Sutskever, Vinyals & Le (2014), whose encoder reads backwards, with a single
+    code of fixed size between the two as in Bowman et al. (2016), and one embedding for
+    reading, writing and the output, as in Press & Wolf (2017).
+
+    Args:
+        vocabulary_size: ids are 0…vocabulary_size − 1; 0 <pad>, 1 <unk>, 2 <bos>, 3 <eos>.
+        units: size of both LSTMs' states.
+        embedding_size: size of a word's vector.
+        code_size: values in a code, d.
+        word_dropout: share of the decoder's input words that training replaces by <unk>,
+            in [0, 1): the decoder must look at the code instead.
+        product_dtype: "bfloat16" for faster matrix products where the processor has them;
+            None: full precision.
+
+    Raises:
+        TypeError, ValueError: a size that is no whole number ≥ 1, a share out of range.
+
+    Input everywhere: int (n, T) ids of words, right-padded with 0, without <bos> and <eos>.
+    The model adds these itself. Called, it gives the teacher-forced logits float32
+    (n, T + 1, vocabulary_size), the last step being that of <eos>; its loss, in nats per
+    token, is the masked mean over words and <eos>. Train it with ``compile(optimizer)`` and
+    ``fit(tokens)``, or ``train_on_batch(tokens)`` with batches of several lengths.
+
+    Example:
+        >>> model = Seq2SeqAutoencoder(1000, units=64, embedding_size=32, code_size=48)
+        >>> model.encode([[7, 8, 9, 0]]).shape
+        (1, 48)
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        units=512,
+        embedding_size=256,
+        code_size=512,
+        word_dropout=0.0,
+        product_dtype=None,
+        **options,
+    ):
+        super().__init__(**options)
+        self.vocabulary_size = positive_int(vocabulary_size, "vocabulary_size", least=EOS + 1)
+        self.units = positive_int(units, "units")
+        self.embedding_size = positive_int(embedding_size, "embedding_size")
+        self.code_size = positive_int(code_size, "code_size")
+        if not 0 <= word_dropout < 1:
+            raise ValueError(f"word_dropout: expected a share in [0, 1), got {word_dropout}")
+        self.word_dropout = float(word_dropout)
+        self.product_dtype = product_dtype
+        self.embedding = self.add_weight(
+            shape=(vocabulary_size, embedding_size),
+            initializer=keras.initializers.RandomNormal(stddev=embedding_size**-0.5),
+            name="embedding",
+        )
+        self.encoder = _built(LSTM(units, product_dtype, name="encoder"), embedding_size)
+        self.to_code = _built(layers.Dense(code_size, name="to_code"), 2 * units)
+        self.to_h = _built(layers.Dense(units, activation="tanh", name="to_h"), code_size)
+        self.to_c = _built(layers.Dense(units, name="to_c"), code_size)
+        self.to_gates = _built(layers.Dense(4 * units, use_bias=False, name="to_gates"), code_size)
+        self.decoder = _built(LSTM(units, product_dtype, name="decoder"), embedding_size)
+        self.to_word = _built(layers.Dense(embedding_size, name="to_word"), units)
+        self.word_bias = self.add_weight(
+            shape=(vocabulary_size,), initializer="zeros", name="word_bias"
+        )
+        self._seeds = keras.random.SeedGenerator(0)
+        self._steps = {}  # a compiled training step for each length
+        self.built = True
+
+    def build(self, input_shape=None):
+        """Nothing to do: the parts come built."""
+
+    # Inside the graph
+
+    def embed(self, tokens):
+        """Word vectors: int (…) → float32 (…, embedding_size)."""
+        return ops.take(self.embedding, tokens, axis=0)
+
+    def read(self, tokens, h=None, c=None):
+        """The encoder's state after reading the words, last word first.
+
+        Args:
+            tokens: (n, T), padded on the right; T ≥ 1.
+            h, c: (n, units), the state left by the words that follow; None: zeros.
+
+        Returns:
+            ``(h, c)``, each (n, units).
+        """
+        if h is None:
+            h = c = ops.zeros((ops.shape(tokens)[0], self.units))
+        backwards = ops.flip(ops.transpose(tokens), axis=0)  # (T, n): the padding comes first,
+        z = self.encoder.project(self.embed(backwards))  # and a closed gate keeps zeros there
+        padding = ops.cast(backwards == PAD, "float32")[:, :, None]
+        gate = np.repeat(np.array([_CLOSED, 0], "float32"), [self.units, 3 * self.units])
+        return self.encoder.run(z + padding * ops.convert_to_tensor(gate), h, c)[1:]
+
+    def code(self, h, c):
+        """The code of an encoder's state: (n, code_size)."""
+        return self.to_code(ops.concatenate([h, c], axis=-1))
+
+    def start(self, codes):
+        """The decoder's state before the first word: a tuple of tensors (n, …) for ``step``."""
+        gates = product(codes, self.to_gates.kernel, self.product_dtype)
+        return self.to_h(codes), self.to_c(codes), gates
+
+    def step(self, tokens, state):
+        """Write one word.
+
+        Args:
+            tokens: int (n,), the word before; <bos> at first.
+            state: from ``start`` or the step before.
+
+        Returns:
+            ``(logits, state)``: float32 (n, vocabulary_size), and the state after.
+        """
+        h, c, gates = state
+        h, c = self.decoder.step(self.decoder.project(self.embed(tokens)) + gates, h, c)
+        return self.logits(h), (h, c, gates)
+
+    def logits(self, h):
+        """Scores of all words: (…, units) → (…, vocabulary_size), float32."""
+        flat = ops.reshape(self.to_word(h), (-1, self.embedding_size))
+        scores = product(flat, ops.transpose(self.embedding), self.product_dtype) + self.word_bias
+        return ops.reshape(scores, (*ops.shape(h)[:-1], self.vocabulary_size))
+
+    def decoder_input(self, tokens, training=None):
+        """<bos> and the words: what the decoder sees at each step, (n, T + 1)."""
+        first = ops.full((ops.shape(tokens)[0], 1), BOS, dtype="int32")
+        tokens = ops.concatenate([first, ops.cast(tokens, "int32")], axis=1)
+        if training and self.word_dropout:
+            chance = keras.random.uniform(ops.shape(tokens), seed=self._seeds)
+            tokens = ops.where(chance < self.word_dropout, UNK, tokens)
+        return tokens
+
+    def decoder_target(self, tokens):
+        """The words and <eos>: what the decoder should write at each step, (n, T + 1)."""
+        tokens = ops.cast(tokens, "int32")
+        nothing = ops.zeros_like(tokens[:, :1])
+        padded = ops.concatenate([tokens, nothing], axis=1)
+        before = ops.concatenate([nothing + BOS, tokens], axis=1)
+        return ops.where((padded == PAD) & (before != PAD), EOS, padded)
+
+    def call(self, tokens, training=None):
+        """Teacher-forced logits, (n, T + 1, vocabulary_size).
+
+        With ``training=True`` the decoder's outputs (n, T + 1, units) instead: the loss makes
+        do without an array of logits and its gradient.
+        """
+        codes = self.code(*self.read(tokens))
+        h, c, gates = self.start(codes)
+        seen = ops.transpose(self.decoder_input(tokens, training))
+        outputs = self.decoder.run(self.decoder.project(self.embed(seen)) + gates, h, c)[0]
+        outputs = ops.transpose(outputs, (1, 0, 2))
+        return outputs if training else self.logits(outputs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=False):
+        """Cross-entropy in nats per token, the mean over words and <eos>, padding left out.
+
+        Args:
+            x: tokens (n, T).
+            y_pred: what ``call`` gave for them, with the same ``training``.
+        """
+        target = ops.reshape(self.decoder_target(x), (-1,))
+        weight = ops.cast(target != PAD, "float32")
+        if training:
+            vectors = ops.reshape(self.to_word(y_pred), (-1, self.embedding_size))
+            bias = self.word_bias
+            score = ops.sum(vectors * self.embed(target), axis=-1) + ops.take(bias, target)
+            nats = log_normaliser(vectors, self.embedding, bias, self.product_dtype) - score
+        else:
+            logits = ops.reshape(y_pred, (-1, self.vocabulary_size))
+            nats = ops.sparse_categorical_crossentropy(target, logits, from_logits=True)
+        return ops.sum(nats * weight) / ops.sum(weight)
+
+    def train_on_batch(self, x, *args, **options):
+        """One step on a batch (n, T), compiled once for each length T: see ``keras.Model``."""
+        length = x.shape[1]
+        if self.train_function is None:  # compiled anew
+            self._steps = {}
+        if length not in self._steps:
+            self.make_train_function(force=True)
+            self._steps[length] = self.train_function
+        self.train_function = self._steps[length]
+        return super().train_on_batch(x, *args, **options)
+
+    # From and to NumPy
+
+    def encode(self, tokens, batch_size=256):
+        """Codes of sentences of any length.
+
+        Args:
+            tokens: int (n, T), padded on the right; a sentence may be empty.
+
+        Returns:
+            float32 (n, code_size) NumPy array.
+
+        Raises:
+            TypeError: not whole numbers.
+            ValueError: not two axes, an id outside the vocabulary, padding before a word.
+        """
+        tokens = self.check_tokens(tokens)
+        batch_size = positive_int(batch_size, "batch_size")
+        codes = np.zeros((len(tokens), self.code_size), "float32")
+        lengths = (tokens != PAD).sum(1)
+        order = np.argsort(lengths, kind="stable")
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            h = c = None
+            width = max(1, lengths[rows].max(initial=1))
+            # Backwards, in pieces: the last words first.
+            for end in range(width, 0, -UNROLL):
+                h, c = self.read(tokens[rows, max(0, end - UNROLL) : end], h, c)
+            codes[rows] = ops.convert_to_numpy(self.code(h, c))
+        return codes
+
+    def check_tokens(self, tokens, name="tokens"):
+        """Return ``tokens`` as int32 (n, T), T ≥ 1, or say what is wrong with them."""
+        array = np.asarray(tokens)
+        if array.ndim != 2:
+            raise ValueError(f"{name}: expected shape (n, T), got {array.shape}")
+        if array.size and array.dtype.kind not in "iu":
+            raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}")
+        array = array.astype("int32")
+        if array.size and not 0 <= array.min() <= array.max() < self.vocabulary_size:
+            found = f"{array.min()}…{array.max()}"
+            raise ValueError(f"{name}: expected 0…{self.vocabulary_size - 1}, got {found}")
+        if ((array[:, :-1] == PAD) & (array[:, 1:] != PAD)).any():
+            raise ValueError(f"{name}: padding (0) stands before a word; pad on the right")
+        return array if array.shape[1] else np.zeros((len(array), 1), "int32")
+
+    def check_codes(self, codes, name="codes"):
+        """Return ``codes`` as float32 (n, code_size), or say what is wrong with them."""
+        return as_batch(codes, name, shape=(self.code_size,))
+
+    def get_config(self):
+        names = ("vocabulary_size", "units", "embedding_size", "code_size", "word_dropout")
+        config = {name: getattr(self, name) for name in (*names, "product_dtype")}
+        return {**super().get_config(), **config}
+
+
+def _built(layer, inputs):
+    """The layer, built for vectors of size ``inputs``."""
+    layer.build((None, inputs) if isinstance(layer, layers.Dense) else (None, None, inputs))
+    return layer

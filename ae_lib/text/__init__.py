@@ -1,0 +1,38 @@
+"""Text as numbers: normalising, splitting, vocabularies, padding, batches by length."""
+
+from ae_lib.text._batches import bucket_batches, length_buckets, one_hot_bytes, pad
+from ae_lib.text._vocabulary import (
+    BOS,
+    EOS,
+    PAD,
+    SPECIALS,
+    UNK,
+    Characters,
+    Subwords,
+    Vocabulary,
+    as_texts,
+)
+from ae_lib.text._words import GLUE, LOWER, MARKERS, SPACE, join_words, normalise, split_words
+
+__all__ = [
+    "BOS",
+    "EOS",
+    "GLUE",
+    "LOWER",
+    "MARKERS",
+    "PAD",
+    "SPACE",
+    "SPECIALS",
+    "UNK",
+    "Characters",
+    "Subwords",
+    "Vocabulary",
+    "as_texts",
+    "bucket_batches",
+    "join_words",
+    "length_buckets",
+    "normalise",
+    "one_hot_bytes",
+    "pad",
+    "split_words",
+]

@@ -1,0 +1,117 @@
+"""Sequences of different lengths as rectangular arrays: padding, buckets, and their cost."""
+
+import numpy as np
+
+from ae_lib._checks import positive_int
+
+
+def pad(sequences, length=None, *, value=0):
+    """Write sequences as the rows of one array, filled up on the right.
+
+    Args:
+        sequences: list of sequences of whole numbers.
+        length: columns; default: the longest sequence.
+        value: what fills; 0 is ``<pad>``.
+
+    Returns:
+        int32 (n, length).
+
+    Raises:
+        TypeError: ``sequences`` is a string, or an item is no sequence of whole numbers.
+        ValueError: a sequence is longer than ``length``.
+
+    Example:
+        >>> pad([[5, 6, 7], [8]])
+        array([[5, 6, 7],
+               [8, 0, 0]], dtype=int32)
+    """
+    if isinstance(sequences, (str, bytes)):
+        raise TypeError("sequences: expected lists of ids, got a text; encode it first")
+    rows = [_ids(row, i) for i, row in enumerate(sequences)]
+    longest = max(map(len, rows), default=0)
+    length = longest if length is None else positive_int(length, "length", least=0)
+    if longest > length:
+        at = next(i for i, row in enumerate(rows) if len(row) > length)
+        raise ValueError(
+            f"length: {length} columns, but sequence {at} has {len(rows[at])} ids; "
+            "leave it out, cut it yourself, or give a larger length"
+        )
+    result = np.full((len(rows), length), value, "int32")
+    for i, row in enumerate(rows):
+        result[i, : len(row)] = row
+    return result
+
+
+def length_buckets(lengths, edges):
+    """Group items by length, so that each group is padded to one of a few lengths.
+
+    Args:
+        lengths: whole numbers, (n,).
+        edges: the lengths to pad to, rising; an item goes to the smallest that holds it.
+
+    Returns:
+        ``{edge: int64 indices}`` in the order of the edges, without empty groups.
+
+    Raises:
+        ValueError: an item longer than the last edge, or edges that do not rise.
+    """
+    lengths, edges = np.asarray(lengths, "int64"), np.asarray(edges, "int64")
+    if edges.ndim != 1 or not len(edges) or (np.diff(edges) <= 0).any():
+        raise ValueError(f"edges: expected rising lengths, got {edges.tolist()}")
+    if len(lengths) and lengths.max() > edges[-1]:
+        raise ValueError(f"edges: the last is {edges[-1]}, but an item has {lengths.max()}")
+    place = np.searchsorted(edges, lengths)
+    groups = {int(edge): np.flatnonzero(place == i) for i, edge in enumerate(edges)}
+    return {edge: group for edge, group in groups.items() if len(group)}
+
+
+def bucket_batches(lengths, batch_size, edges=None, *, seed=None):
+    """Batches of items of like length, in random order.
+
+    Args:
+        lengths: whole numbers, (n,).
+        batch_size: items a batch; the last of each bucket may have fewer.
+        edges: lengths to pad to, as in ``length_buckets``; default: every length there is.
+        seed: of the order of items and batches; None: as they come, short ones first.
+
+    Returns:
+        list of ``(edge, int64 indices)``; every item once.
+    """
+    batch_size = positive_int(batch_size, "batch_size")
+    edges = sorted(set(map(int, lengths))) if edges is None else edges
+    rng = None if seed is None else np.random.default_rng(seed)
+    batches = []
+    for edge, group in length_buckets(lengths, edges).items() if len(edges) else ():
+        group = group if rng is None else rng.permutation(group)
+        starts = range(0, len(group), batch_size)
+        batches += [(edge, group[i : i + batch_size]) for i in starts]
+    order = range(len(batches)) if rng is None else rng.permutation(len(batches))
+    return [batches[i] for i in order]
+
+
+def one_hot_bytes(texts, steps, vocabulary, *, arrays=3, dtype="float32"):
+    """Bytes that one-hot arrays of a corpus take.
+
+    Args:
+        texts: how many.
+        steps: tokens a text, padding included.
+        vocabulary: different tokens.
+        arrays: how many such arrays; a sequence-to-sequence listing has three: the
+            encoder's input, the decoder's input and its target.
+        dtype: of one entry.
+
+    Returns:
+        int.
+    """
+    count = 1
+    for value, name in ((texts, "texts"), (steps, "steps"), (vocabulary, "vocabulary")):
+        count *= positive_int(value, name)
+    return count * positive_int(arrays, "arrays") * np.dtype(dtype).itemsize
+
+
+def _ids(row, i):
+    array = None if isinstance(row, (str, bytes)) else np.asarray(row)
+    if array is None or array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        kind = type(row).__name__
+        raise TypeError(f"sequences: item {i} is no sequence of whole numbers ({kind})")
+    return array

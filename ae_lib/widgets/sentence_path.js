@@ -1,0 +1,738 @@
+// The line between the codes of two sentences. One file for two worlds: a widget's view in
+// Jupyter and Colab, and, as a classic script with mountAll() for its last line, a page
+// without a kernel. What stands there at first comes as JSON text in the model's "payload";
+// the weights come on request, from the kernel or from a script beside the page. See
+// sentence_path.py and _int8.py.
+
+const CSS = `
+.ae-explorer {
+  --ae-text: var(--pst-color-text-base, var(--jp-content-font-color1, currentColor));
+  --ae-muted: var(--pst-color-text-muted, var(--ae-text));
+  --ae-paper: var(--pst-color-background, var(--jp-layout-color0, transparent));
+  --ae-surface: var(--pst-color-surface, var(--jp-layout-color2, transparent));
+  --ae-border: var(--pst-color-border, var(--jp-border-color1, currentColor));
+  color: var(--ae-text); background: var(--ae-paper);
+  container-type: inline-size; margin: 1rem 0; max-width: 54rem; line-height: 1.4; text-align: left;
+  font-family: var(--pst-font-family-base, var(--jp-content-font-family, system-ui, sans-serif));
+  font-size: 0.9375rem;
+}
+html .text_html:has(> .ae-explorer-mount) { background: none !important; padding: 0 !important; }
+.ae-explorer *, .ae-explorer *::before, .ae-explorer *::after { box-sizing: border-box; }
+.ae-explorer p { margin: 0; }
+.aes { --first: #0072b2; --second: #d55e00; --t: 0; --rail: 8.5rem;
+  --line: linear-gradient(to right, #0072b2, #6a65c4 25%, #a850a6 50%, #cb4f6a 78%, #d55e00); position: relative;
+  display: grid; gap: 1rem; }
+.aes-help { color: var(--ae-muted); font-size: 0.875rem; }
+.aes u { text-decoration: underline 0.14em; text-underline-offset: 0.2em; }
+.aes u.aes-first { text-decoration-color: var(--first); }
+.aes u.aes-second { text-decoration-style: dashed; text-decoration-color: var(--second); }
+.aes-unk { font-style: normal; font-size: 0.875em; padding: 0 0.3em; border: 1px dashed currentColor;
+  border-radius: 4px; color: inherit; background: none; }
+.aes-ends { display: grid; gap: 0.75rem 1.5rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+.aes-end { display: flex; flex-direction: column; gap: 0.3125rem; min-width: 0; }
+.aes-top { display: flex; align-items: center; justify-content: space-between; gap: 0.5rem; }
+.aes-top label { display: flex; align-items: center; gap: 0.4375rem; font-weight: 600; margin: 0;
+  white-space: nowrap; }
+.aes-dot { width: 0.75rem; height: 0.75rem; flex: none; background: var(--first); border-radius: 50%; }
+.aes-end + .aes-end .aes-dot, .aes-slide .aes-dot:last-of-type { background: var(--second); border-radius: 2px; transform: rotate(45deg) scale(0.85); }
+.aes input[type="text"] { width: 100%; min-width: 0; min-height: 40px; margin: 0; padding: 0.375rem 0.625rem;
+  font: inherit; font-size: 1rem; color: inherit; background: var(--ae-paper);
+  border: 1px solid var(--ae-muted); border-radius: 6px; }
+.aes select { min-width: 0; max-width: 9rem; min-height: 30px; margin: 0; padding: 0 0.25rem; font: inherit;
+  font-size: 0.8125rem; color: inherit; background: var(--ae-surface);
+  border: 1px solid var(--ae-border); border-radius: 6px; cursor: pointer; }
+.aes option { color: var(--ae-text); background: var(--ae-paper); }
+.aes-status { min-height: 1.4em; color: var(--ae-muted); font-size: 0.875rem; overflow-wrap: anywhere; }
+.aes-status b { color: var(--ae-text); font-weight: 600; }
+.aes-load { display: flex; flex-wrap: wrap; align-items: center; gap: 0.5rem 0.75rem; padding: 0.625rem 0.75rem;
+  border: 1px solid var(--ae-border); border-radius: 6px; background: var(--ae-surface); font-size: 0.875rem; }
+.aes-load p { flex: 1 1 15rem; }
+.aes [hidden] { display: none; }
+.aes button { font: inherit; color: inherit; cursor: pointer; margin: 0; }
+.aes-load button { min-height: 34px; padding: 0.25rem 0.875rem; border: 1px solid currentColor;
+  border-radius: 999px; background: var(--ae-paper); font-weight: 600; }
+.aes-load button[aria-disabled="true"] { cursor: progress; border-style: dashed; }
+.aes-out { display: grid; gap: 0.5rem; padding: 0.875rem 1rem 0.75rem; border: 1px solid var(--ae-border);
+  border-radius: 8px; }
+.aes-sentence { min-height: 2.6em; display: flex; align-items: center; justify-content: center;
+  text-align: center; font-size: 1.375rem; line-height: 1.3; overflow-wrap: anywhere; text-wrap: balance; }
+.aes-slide { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; align-items: center; gap: 0.25rem 0.625rem; }
+.aes-slide input { width: 100%; min-width: 0; height: 28px; margin: 0; cursor: pointer; background: none;
+  appearance: none; -webkit-appearance: none; border-radius: 6px; }
+${["-webkit-slider-runnable", "-moz-range"].map((kind) => `.aes-slide input::${kind}-track {
+  height: 6px; border-radius: 3px; background: var(--line); }`).join("\n")}
+${["-webkit-slider", "-moz-range"].map((kind) => `.aes-slide input::${kind}-thumb {
+  -webkit-appearance: none; box-sizing: border-box; width: 24px; height: 24px; margin-top: -9px;
+  border: 4px solid #fff; border-radius: 50%; background: #111; box-shadow: 0 0 0 2px #111; }`).join("\n")}
+.aes-t { grid-column: 1 / -1; justify-self: center; font-variant-numeric: tabular-nums; color: var(--ae-muted);
+  font-size: 0.875rem; }
+.aes-title { font-weight: 600; padding-bottom: 0.375rem; }
+.aes ol.aes-path { position: relative; list-style: none; margin: 0; padding: 0; display: grid; gap: 0.125rem; }
+.aes ol.aes-path[aria-busy="true"] { opacity: 0.55; }
+.aes ol.aes-path li { margin: 0; padding: 0; }
+.aes ol.aes-path::after { content: ""; position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px;
+  left: calc(0.5rem + var(--t) * var(--rail)); background: var(--ae-text); opacity: 0.55; pointer-events: none; }
+.aes-path button { display: grid; grid-template-columns: var(--rail) minmax(0, 1fr); align-items: center;
+  gap: 0.875rem; width: 100%; min-height: 34px; padding: 0.25rem 0.5rem; border: 0; border-radius: 6px;
+  background: none; text-align: left; font-size: 0.9375rem; overflow-wrap: anywhere; }
+.aes-path button:hover { background: var(--ae-surface); }
+.aes-path button[aria-current="true"] { background: var(--ae-surface); font-weight: 600;
+  box-shadow: inset 3px 0 0 currentColor; }
+.aes-rail { position: relative; height: 10px; border-radius: 5px; background: var(--ae-surface);
+  box-shadow: inset 0 0 0 1px var(--ae-border); }
+.aes-rail i { position: absolute; inset: 0; background: var(--line); }
+.aes :is(button, input, select):focus-visible {
+  outline: 3px solid var(--pst-color-primary, var(--jp-brand-color1, currentColor)); outline-offset: 2px; }
+.aes-live, .aes-unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); white-space: nowrap; }
+@container (max-width: 560px) {
+  .aes-ends { grid-template-columns: minmax(0, 1fr); }
+  .aes-path button { gap: 0.625rem; }
+  .aes ol.aes-path { --rail: 4.25rem; }
+  .aes-sentence { font-size: 1.25rem; min-height: 3.9em; }
+  .aes-out { padding-inline: 0.75rem; }
+}
+`;
+
+const POSITIONS = 11; // of t, from 0 to 1, at which sentences are met
+const LONGEST = 100; // words and marks that are read
+const MAX_LENGTH = 48; // words and marks that are written
+const [PAD, UNK, BOS, EOS] = [0, 1, 2, 3];
+
+// ---- words: the rules of ae_lib/text/_words.py ----------------------------------------
+
+const [LOWER, GLUE, SPACE] = ["<lower>", "<glue>", "<space>"];
+const REPLACED = {
+  "'": "\u2018\u2019\u201a\u201b\u02bc\uff07",
+  '"': "\u201c\u201d\u201e\u201f\uff02",
+  "-": "\u2010\u2011\ufe63\uff0d",
+  "...": "\u2026",
+};
+const SPELLING = new Map(Object.entries(REPLACED).flatMap(([to, all]) => [...all].map((from) => [from, to])));
+const WORD = "[\\p{L}\\p{N}](?:[\\p{L}\\p{N}]|[\\u0300-\\u036f])*";
+const TOKEN = new RegExp(
+  "(?:[\\p{L}\\p{Nl}\\p{No}]\\.){2,}" + // p.m.  U.S.
+    "|(?:Mr|Mrs|Ms|Dr|St|Jr)\\." +
+    "|\\p{Nd}+(?:[.,:]\\p{Nd}+)+[\\p{L}\\p{N}]*" + // 2:30  10,000  7.5km
+    `|${WORD}(?:'${WORD})*|\\.{2,}|[^ ]`,
+  "gu",
+);
+const SUFFIX = /^(.+?)(n't|'(?:s|m|re|ve|ll|d))$/iu;
+const NO_SPACE_BEFORE = new Set(".,?!;:%)]}'-/");
+const NO_SPACE_AFTER = new Set("-/([{$\u20ac\u00a3#");
+
+function normalise(text) {
+  const visible = text
+    .replace(/[\p{Zs}\t-\r\x1c-\x1f\x85\u2028\u2029]/gu, " ")
+    .replace(/\p{Cs}/gu, "\ufffd")
+    .replace(/[\p{Cc}\p{Cf}]/gu, (c) => (c === "\u200c" || c === "\u200d" ? c : ""));
+  const spelled = visible.replace(/[^\x00-\x7f]/gu, (c) => SPELLING.get(c) ?? c).normalize("NFC");
+  return spelled.split(" ").filter(Boolean).join(" ");
+}
+
+const firstOf = (token) => String.fromCodePoint(token.codePointAt(0));
+const restOf = (token) => token.slice(firstOf(token).length);
+const capital = (token) => firstOf(token).toUpperCase() + restOf(token);
+
+function contraction(word) {
+  const match = word.includes("'") && SUFFIX.exec(word);
+  return match ? [...contraction(match[1]), match[2]] : [word];
+}
+
+// Follows the tokens of a text: is a space usual before the next, does a sentence begin?
+function follower() {
+  let [before, start, quoted] = [null, true, false];
+  return (token) => {
+    let space;
+    if (before === null || NO_SPACE_AFTER.has(before) || (before === '"' && quoted)) space = false;
+    else if (token === '"') space = !quoted;
+    else space = !NO_SPACE_BEFORE.has(firstOf(token)) && token.toLowerCase() !== "n't";
+    const result = [space, start];
+    before = token;
+    quoted = quoted !== (token === '"');
+    if (token === "." || token === "?" || token === "!") start = true;
+    else if (/^[\p{L}\p{N}]/u.test(token) || (token[0] === "<" && token.length > 1)) start = false;
+    return result;
+  };
+}
+
+function piecesOf(text) {
+  const step = follower();
+  return text.split(" ").flatMap((chunk, i) => {
+    let spaced = i > 0;
+    return [...chunk.matchAll(TOKEN)].flatMap(([word]) =>
+      contraction(word).map((token) => {
+        const [usual, start] = step(token);
+        const piece = { token, spaced, usual, start };
+        spaced = false;
+        return piece;
+      }),
+    );
+  });
+}
+
+// Tokens, each with the word it stands for as it was written.
+function splitWords(text, names) {
+  const result = [];
+  for (const { token, spaced, usual, start } of piecesOf(normalise(text))) {
+    const add = (t) => result.push({ token: t, written: token });
+    if (spaced !== usual) add(spaced ? SPACE : GLUE);
+    if (start) {
+      const small = firstOf(token).toLowerCase() + restOf(token);
+      const kept = token === "I" || names.has(token) || restOf(token) !== restOf(token).toLowerCase();
+      if (/^\p{L}/u.test(token) && !kept && !token.endsWith(".") && capital(small) === token) {
+        add(small);
+        continue;
+      }
+      if (capital(token) !== token) add(LOWER);
+    }
+    add(token);
+  }
+  return result;
+}
+
+function joinWords(tokens) {
+  const step = follower();
+  let [text, space, lower] = ["", null, false];
+  for (const token of tokens) {
+    if (token === SPACE || token === GLUE) space = token === SPACE;
+    else if (token === LOWER) lower = true;
+    else if (token) {
+      const [usual, start] = step(token);
+      if (text && (space ?? usual)) text += " ";
+      text += start && !lower ? capital(token) : token;
+      [space, lower] = [null, false];
+    }
+  }
+  return text;
+}
+
+// ---- the model: see ae_lib/models/seq2seq.py ------------------------------------------
+
+// Bytes of _int8.py. The matrices stay 8-bit: a row is multiplied first, then scaled.
+function readModel(buffer) {
+  const size = buffer.byteLength > 4 ? 4 + new DataView(buffer).getUint32(0, true) : 0;
+  const header = size && size <= buffer.byteLength ? JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size - 4))) : {};
+  if (header.format !== "ae-lib text autoencoder int8 1" || buffer.byteLength !== size + header.bytes) {
+    throw new Error("the model's data are damaged; load them again");
+  }
+  const take = (name) => {
+    const { kind, shape, at } = header.arrays[name];
+    const Kind = kind === "int8" ? Int8Array : Float32Array;
+    return new Kind(buffer, size + at, shape.reduce((a, b) => a * b, 1));
+  };
+  const matrix = (name) => {
+    const [rows, columns] = header.arrays[name].shape;
+    return { rows, columns, values: take(name), scale: take(name + ".scale") };
+  };
+  const dense = (part) => ({ kernel: matrix(part + ".kernel"), bias: take(part + ".bias") });
+  const lstm = (part) => ({ ...dense(part), recurrent: matrix(part + ".recurrent_kernel") });
+  const weights = {
+    encoder: lstm("encoder"), decoder: lstm("decoder"),
+    embedding: matrix("embedding"), wordBias: take("word_bias"), toWord: dense("to_word"),
+    toCode: dense("to_code"), toH: dense("to_h"), toC: dense("to_c"), toGates: matrix("to_gates.kernel"),
+  };
+  const ids = new Map(header.tokens.map((token, id) => [token, id]));
+  const names = new Set(header.names);
+  const read = (text) => splitWords(text, names).map((word) => ({ ...word, id: ids.get(word.token) ?? UNK }));
+  return {
+    read,
+    tokens: (text) => read(text).map(({ token }) => token),
+    write: (row) => joinWords(row.map((id) => header.tokens[id])),
+    encode: (row) => encode(weights, row),
+    decode: (code) => decode(weights, code),
+  };
+}
+
+// y += scale * (values · x). Four rows at a time: twice as fast as one.
+function multiply({ values, scale, rows, columns }, x, y) {
+  let row = 0;
+  for (; row + 3 < rows; row += 4) {
+    let a = 0, b = 0, c = 0, d = 0;
+    const at = row * columns, [p, q, r] = [at + columns, at + 2 * columns, at + 3 * columns];
+    for (let i = 0; i < columns; i++) {
+      const v = x[i];
+      a += values[at + i] * v;
+      b += values[p + i] * v;
+      c += values[q + i] * v;
+      d += values[r + i] * v;
+    }
+    y[row] += scale[row] * a;
+    y[row + 1] += scale[row + 1] * b;
+    y[row + 2] += scale[row + 2] * c;
+    y[row + 3] += scale[row + 3] * d;
+  }
+  for (; row < rows; row++) {
+    let a = 0;
+    for (let i = 0, at = row * columns; i < columns; i++) a += values[at + i] * x[i];
+    y[row] += scale[row] * a;
+  }
+  return y;
+}
+
+const affine = ({ kernel, bias }, x) => multiply(kernel, x, new Float64Array(bias));
+
+function wordVector({ values, scale, columns }, id) {
+  const vector = new Float64Array(columns);
+  for (let i = 0; i < columns; i++) vector[i] = scale[id] * values[id * columns + i];
+  return vector;
+}
+
+const sigmoid = (v) => 1 / (1 + Math.exp(-v));
+
+// One LSTM step; h and c are changed in place.
+function step({ kernel, recurrent, bias }, x, h, c, extra) {
+  const s = multiply(recurrent, h, multiply(kernel, x, new Float64Array(extra ?? bias)));
+  const n = c.length;
+  for (let j = 0; j < n; j++) {
+    c[j] = sigmoid(s[n + j]) * c[j] + sigmoid(s[j]) * Math.tanh(s[2 * n + j]);
+    h[j] = sigmoid(s[3 * n + j]) * Math.tanh(c[j]);
+  }
+}
+
+function encode({ encoder, embedding, toCode }, row) {
+  const units = encoder.recurrent.columns;
+  const both = new Float64Array(2 * units);
+  const [h, c] = [both.subarray(0, units), both.subarray(units)];
+  for (let k = row.length - 1; k >= 0; k--) step(encoder, wordVector(embedding, row[k]), h, c);
+  return affine(toCode, both);
+}
+
+function decode({ decoder, embedding, toH, toC, toGates, toWord, wordBias }, code) {
+  const h = affine(toH, code).map(Math.tanh);
+  const c = affine(toC, code);
+  const gates = multiply(toGates, code, new Float64Array(decoder.bias));
+  const row = [];
+  for (let word = BOS; row.length < MAX_LENGTH; row.push(word)) {
+    step(decoder, wordVector(embedding, word), h, c, gates);
+    const scores = multiply(embedding, affine(toWord, h), new Float64Array(wordBias));
+    word = UNK;
+    for (let id = UNK; id < scores.length; id++) if (id !== BOS && scores[id] > scores[word]) word = id;
+    if (word === EOS) break;
+  }
+  return row;
+}
+
+function bufferOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes.buffer;
+}
+
+// ---- where the weights come from ------------------------------------------------------
+
+// A page opened from a file may not fetch, but it may take a script from beside it.
+function loadFromPage({ name, file, version }) {
+  const found = () => window.aeWeights && window.aeWeights[name];
+  if (found()) return Promise.resolve(bufferOf(found()));
+  const top = document.documentElement.dataset.content_root || "";
+  const script = make("script", { src: new URL(`${top}_static/${file}?v=${version}`, document.baseURI) });
+  return new Promise((resolve, reject) => {
+    script.onload = () => (found() ? resolve(bufferOf(found())) : reject(new Error(`${file} holds no model`)));
+    script.onerror = () => {
+      script.remove();
+      reject(new Error(`${file} could not be loaded`));
+    };
+    document.head.append(script);
+  });
+}
+
+function loadFromKernel(model) {
+  return new Promise((resolve) => {
+    const receive = (message, buffers) => {
+      if (!message || message.kind !== "weights") return;
+      model.off("msg:custom", receive);
+      const { buffer, byteOffset, byteLength } = buffers[0];
+      resolve(buffer ? buffer.slice(byteOffset, byteOffset + byteLength) : buffers[0]);
+    };
+    model.on("msg:custom", receive);
+    model.send({ kind: "weights" });
+  });
+}
+
+// ---- elements -------------------------------------------------------------------------
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+const ORDINAL = ["first", "second"];
+
+function buildEnd(k, examples, id) {
+  const input = make("input", {
+    type: "text", id: `${id}-${k}`, "aria-describedby": `${id}-${k}-status`,
+    autocomplete: "off", autocapitalize: "sentences", spellcheck: "false", enterkeyhint: "done",
+    "data-lm-suppress-shortcuts": "true",
+  });
+  const pick = make("select", { "aria-label": `Pick the ${ORDINAL[k]} sentence from a list` });
+  pick.append(make("option", { value: "" }, "or pick one"));
+  for (const text of examples) pick.append(make("option", { value: text }, text));
+  const label = make("label", { for: input.id }, make("span", { class: "aes-dot", "aria-hidden": "true" }), ["First", "Second"][k] + " sentence");
+  const status = make("p", { class: "aes-status", id: `${id}-${k}-status` });
+  const top = make("div", { class: "aes-top" }, label, pick);
+  return { input, pick, status, box: make("div", { class: "aes-end" }, top, input, status) };
+}
+
+function build(data) {
+  const id = `aes-${Math.random().toString(36).slice(2)}`;
+  const dot = () => make("span", { class: "aes-dot", "aria-hidden": "true" });
+  const ui = {
+    ends: [0, 1].map((k) => buildEnd(k, data.examples, id)),
+    note: make("p"),
+    button: make("button", { type: "button" }),
+    sentence: make("p", { class: "aes-sentence" }),
+    slider: make("input", {
+      type: "range", min: 0, max: 1, step: 1 / (POSITIONS - 1), "data-lm-suppress-shortcuts": "true",
+      "aria-label": "Place t on the line from the first sentence to the second",
+    }),
+    t: make("p", { class: "aes-t", "aria-hidden": "true" }),
+    path: make("ol", { class: "aes-path", "aria-labelledby": `${id}-path` }),
+    live: make("div", { class: "aes-live", "aria-live": "polite" }),
+  };
+  ui.load = make("div", { class: "aes-load" }, ui.note, ui.button);
+  const help = make(
+    "p", { class: "aes-help" },
+    "Each sentence is one point in the space of codes; a straight line runs between the two. Move along it and read what the decoder makes of each place. Words of the ",
+    make("u", { class: "aes-first" }, "first sentence alone"), " and of the ",
+    make("u", { class: "aes-second" }, "second alone"), " are underlined.",
+  );
+  const slide = make("div", { class: "aes-slide" }, dot(), ui.slider, dot(), ui.t);
+  const way = make("div", {}, make("p", { class: "aes-title", id: `${id}-path` }, "Sentences on the way"), ui.path);
+  const body = make(
+    "div", { class: "aes" },
+    help, make("div", { class: "aes-ends" }, ...ui.ends.map((end) => end.box)), ui.load,
+    make("div", { class: "aes-out" }, ui.sentence, slide), way, ui.live,
+  );
+  ui.body = body;
+  ui.root = make(
+    "div",
+    { class: "ae-explorer", "data-ae-explorer": "sentence-path", role: "group", "aria-label": "Explorer: the line between the codes of two sentences" },
+    make("style", {}, CSS), body,
+  );
+  return ui;
+}
+
+const marked = (word) => make("mark", { class: "aes-unk" }, word);
+const lettersIn = (token) => /[\p{L}\p{N}]/u.test(token);
+const wordsOf = (text) => new Set(piecesOf(normalise(text)).map(({ token }) => token.toLowerCase()).filter(lettersIn));
+
+// A sentence whose words show which end they come from; <unk> as a box.
+function painted(sentence, [first, second]) {
+  const box = "\ue000"; // stands for <unk>, so that it stays in one piece
+  const nodes = piecesOf(sentence.replaceAll("<unk>", box)).flatMap(({ token, spaced }) => {
+    const [a, b] = [first, second].map((words) => words.has(token.toLowerCase()));
+    const kind = { class: a ? "aes-first" : "aes-second" };
+    const node = token === box ? marked("<unk>") : a === b ? token : make("u", kind, token);
+    return spaced ? [" ", node] : [node];
+  });
+  return make("span", { class: "aes-words" }, ...(sentence ? nodes : [make("i", {}, "nothing")]));
+}
+
+// ---- the explorer ---------------------------------------------------------------------
+
+function render({ model, el }) {
+  const data = JSON.parse(model.get("payload"));
+  const live = typeof model.send === "function";
+  const ui = build(data);
+  const texts = [data.first, data.second];
+  const backs = [data.path[0], data.path[POSITIONS - 1]];
+  const unknown = data.unknown.map((words) => [...words]);
+  const notes = ["", ""]; // what is wrong with what stands in an input
+  const codes = [null, null];
+  let path = [...data.path];
+  let words = texts.map(wordsOf);
+  let t = model.get("t");
+  let network = null; // the model, once it is here
+  let loading = null;
+  let seen = new Map(); // sentences by t
+  let runs = 0;
+  let gone = false;
+  el.append(ui.root);
+
+  const at = (i) => i / (POSITIONS - 1);
+  const pause = () => new Promise((resolve) => setTimeout(resolve));
+  const megabytes = Math.max(0.1, (data.bytes * (live ? 1 : 4 / 3)) / 1e6);
+  const label = `Load the model (${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB)`;
+
+  function decodeAt(place) {
+    if (!network) return path[Math.round(place * (POSITIONS - 1))];
+    if (!seen.has(place)) {
+      const code = codes[0].map((v, i) => (1 - place) * v + place * codes[1][i]);
+      seen.set(place, network.write(network.decode(code)));
+    }
+    return seen.get(place);
+  }
+
+  function showStatus(k) {
+    const { input, status } = ui.ends[k];
+    input.setAttribute("aria-invalid", String(Boolean(notes[k])));
+    if (notes[k]) {
+      status.replaceChildren(`${notes[k]} The line still ends at \u201c${texts[k]}\u201d`);
+      return;
+    }
+    const exact = backs[k] === normalise(texts[k]);
+    const said = make("b", {}, exact ? "\u2713 comes back exactly" : "\u2260 comes back as ");
+    status.replaceChildren(said, exact ? "" : painted(backs[k], words));
+    if (!unknown[k].length) return;
+    status.append(make("br"), "not in the vocabulary: ", ...unknown[k].flatMap((word, i) => [i ? ", " : "", marked(word)]));
+  }
+
+  function showPlace() {
+    ui.body.style.setProperty("--t", t);
+    ui.t.textContent = `t = ${t.toFixed(2)}`;
+    ui.slider.value = t;
+    ui.slider.setAttribute("aria-valuetext", `t = ${t.toFixed(2)}`);
+  }
+
+  function showSentence() {
+    const sentence = decodeAt(t);
+    ui.sentence.replaceChildren(painted(sentence, words));
+    for (const button of ui.path.querySelectorAll("button")) {
+      const { from, to } = button.dataset;
+      button.setAttribute("aria-current", String(button.dataset.sentence === sentence && t >= Number(from) && t <= Number(to)));
+    }
+  }
+
+  function showPath() {
+    const focused = [...ui.path.querySelectorAll("button")].indexOf(document.activeElement);
+    const groups = [];
+    path.forEach((sentence, i) => {
+      const last = groups.at(-1);
+      if (last && last.sentence === sentence) last.to = i;
+      else groups.push({ sentence, from: i, to: i });
+    });
+    ui.path.replaceChildren(
+      ...groups.map(({ sentence, from, to }, g) => {
+        const [low, high] = [Math.max(0, at(from - 0.5)), Math.min(1, at(to + 0.5))];
+        const place = g === 0 ? 0 : g === groups.length - 1 ? 1 : at(Math.round((from + to) / 2));
+        const bar = make("i", { style: `clip-path: inset(0 ${100 * (1 - high)}% 0 ${100 * low}% round 5px)` });
+        const span = from === to ? `t = ${at(from)}: ` : `t = ${at(from)} to ${at(to)}: `;
+        const button = make("button", { type: "button", "data-sentence": sentence, "data-from": low, "data-to": high });
+        button.append(make("span", { class: "aes-rail", "aria-hidden": "true" }, bar));
+        button.append(make("span", {}, make("span", { class: "aes-unseen" }, span), painted(sentence, words)));
+        button.addEventListener("click", () => setPlace(place));
+        return make("li", {}, button);
+      }),
+    );
+    const buttons = ui.path.querySelectorAll("button");
+    if (focused >= 0 && buttons.length) buttons[Math.min(focused, buttons.length - 1)].focus();
+  }
+
+  let timer = 0;
+  function announce(text) {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      ui.live.textContent = text ?? `t = ${t.toFixed(2)}: ${decodeAt(t) || "nothing"}`;
+    }, 500);
+  }
+
+  function tell(key, value) {
+    model.set(key, value);
+    model.save_changes();
+  }
+
+  // The one door for a new place; what it decodes to is shown with the next frame.
+  let frame = 0;
+  function setPlace(next, fromModel = false) {
+    const value = Math.min(1, Math.max(0, Number(next)));
+    if (!Number.isFinite(value) || value === t) return;
+    t = value;
+    showPlace();
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(showSentence);
+    announce();
+    if (!fromModel) tell("t", t);
+  }
+
+  // The one door for a new sentence. What cannot be read is said, and the old end stays.
+  async function setEnd(k, text, fromModel = false) {
+    if (!network && !(await start())) {
+      notes[k] = "The model is not here.";
+      return showStatus(k);
+    }
+    const wanted = normalise(text);
+    const read = network.read(text);
+    const long = `Too long: ${read.length} words and marks, at most ${LONGEST} are read.`;
+    notes[k] = !wanted ? "Write a sentence." : read.length > LONGEST ? long : "";
+    if (notes[k]) {
+      showStatus(k);
+      return announce(notes[k]);
+    }
+    if (wanted === normalise(texts[k]) && codes[k]) return showStatus(k);
+    texts[k] = text;
+    codes[k] = null;
+    if (!fromModel) tell(ORDINAL[k], text);
+    if (!(await compute())) return;
+    const said = backs[k] === wanted ? "comes back exactly" : `comes back as: ${backs[k] || "nothing"}`;
+    announce(`The ${ORDINAL[k]} sentence ${said}${unknown[k].length ? `. Not in the vocabulary: ${unknown[k].join(", ")}` : ""}.`);
+  }
+
+  // Codes, the sentences at both ends and here, then those on the way, in slices of time.
+  async function compute() {
+    const run = ++runs;
+    words = texts.map(wordsOf);
+    seen = new Map();
+    ui.path.setAttribute("aria-busy", "true");
+    texts.forEach((text, k) => {
+      const read = network.read(text);
+      codes[k] ??= network.encode(read.map(({ id }) => id));
+      unknown[k] = [...new Set(read.filter(({ id }) => id === UNK).map(({ written }) => written))];
+    });
+    for (const k of [0, 1]) {
+      backs[k] = decodeAt(k);
+      showStatus(k);
+      await pause();
+      if (run !== runs || gone) return false;
+    }
+    showSentence();
+    const found = [];
+    for (let i = 0; i < POSITIONS; i++) {
+      await pause();
+      if (run !== runs || gone) return false;
+      found.push(decodeAt(at(i)));
+    }
+    path = found;
+    ui.path.removeAttribute("aria-busy");
+    showPath();
+    showSentence();
+    return true;
+  }
+
+  // Fetch the model, once. Gives whether it is here.
+  function start() {
+    loading ??= load().catch((error) => {
+      loading = null;
+      ui.button.removeAttribute("aria-disabled");
+      ui.button.textContent = "Try again";
+      ui.note.textContent = `The model is not here: ${error.message}.`;
+      announce(ui.note.textContent);
+      return false;
+    });
+    return loading;
+  }
+
+  async function load() {
+    if (!live && !data.weights) return false;
+    ui.button.setAttribute("aria-disabled", "true");
+    ui.button.textContent = "Loading \u2026";
+    announce("Loading the model.");
+    const late = setTimeout(() => {
+      if (live) ui.note.textContent = "The kernel has not answered yet: it is busy, or has stopped; then run the cell again.";
+    }, 8000);
+    try {
+      network = readModel(await (live ? loadFromKernel(model) : loadFromPage(data.weights)));
+    } finally {
+      clearTimeout(late);
+    }
+    if (gone) return false;
+    const moveFocus = document.activeElement === ui.button;
+    ui.load.hidden = true;
+    if (moveFocus) ui.ends[0].input.focus();
+    ui.slider.step = 0.01;
+    showPlace();
+    announce("The model is loaded: write or pick sentences.");
+    await compute();
+    ui.ends.forEach(({ input }, k) => input.value !== texts[k] && setEnd(k, input.value));
+    return true;
+  }
+
+  if (live || data.weights) {
+    ui.note.textContent = "This line was computed beforehand. For other sentences, and the places between, load the model into this page.";
+    ui.button.textContent = label;
+  } else {
+    ui.note.textContent = "This line was computed beforehand. Its model does not travel with the page: run the chapter to try other sentences.";
+    ui.button.hidden = true;
+    for (const { input, pick } of ui.ends) [input.readOnly, pick.disabled] = [true, true];
+  }
+  ui.button.addEventListener("click", start);
+  ui.ends.forEach(({ input, pick }, k) => {
+    let typing = 0;
+    const take = () => {
+      clearTimeout(typing);
+      pick.value = data.examples.includes(input.value) ? input.value : "";
+      return setEnd(k, input.value);
+    };
+    input.value = texts[k];
+    input.addEventListener("focus", start);
+    input.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(take, 350);
+    });
+    input.addEventListener("change", take);
+    input.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && take());
+    pick.addEventListener("change", () => {
+      if (!pick.value) return;
+      input.value = pick.value;
+      take();
+    });
+    showStatus(k);
+  });
+  ui.slider.addEventListener("input", () => setPlace(ui.slider.value));
+  ui.root.addEventListener("keydown", (event) => event.stopPropagation());
+
+  const follow = {
+    "change:t": () => setPlace(model.get("t"), true),
+    "change:first": () => followEnd(0),
+    "change:second": () => followEnd(1),
+  };
+  function followEnd(k) {
+    const text = model.get(ORDINAL[k]);
+    if (text === texts[k]) return;
+    ui.ends[k].input.value = text;
+    setEnd(k, text, true);
+  }
+  for (const [event, handler] of Object.entries(follow)) model.on(event, handler);
+
+  showPlace();
+  showPath();
+  showSentence();
+  followEnd(0);
+  followEnd(1);
+  ui.root.aeExplorer = {
+    load: start,
+    setEnd: (k, text) => ((ui.ends[k].input.value = text), setEnd(k, text)),
+    setPlace: (next) => setPlace(next),
+    state: () => ({ texts: [...texts], t, path: [...path], sentence: decodeAt(t), loaded: Boolean(network) }),
+    model: () => network,
+    normalise,
+    joinWords,
+    splitWords: (text, names = []) => splitWords(text, new Set(names)).map(({ token }) => token),
+  };
+  return () => {
+    gone = true;
+    clearTimeout(timer);
+    cancelAnimationFrame(frame);
+    for (const [event, handler] of Object.entries(follow)) model.off(event, handler);
+  };
+}
+
+// ---- a page without a kernel ----------------------------------------------------------
+
+function mountAll() {
+  for (const mount of document.querySelectorAll('[data-ae-mount="sentence-path"]:not([data-ae-ready])')) {
+    mount.setAttribute("data-ae-ready", "");
+    try {
+      const payload = mount.querySelector('script[type="application/json"]').textContent;
+      const { first, second, t } = JSON.parse(payload);
+      const state = { payload, first, second, t };
+      const model = {
+        get: (key) => state[key],
+        set: (key, value) => (state[key] = value),
+        save_changes: () => {},
+        on: () => {},
+        off: () => {},
+      };
+      render({ model, el: mount });
+      mount.querySelector(".ae-explorer-fallback").remove();
+    } catch (error) {
+      mount.querySelector(".ae-explorer-fallback").textContent = `The explorer could not start: ${error.message}`;
+      console.error(error);
+    }
+  }
+}
+
+export default { render };

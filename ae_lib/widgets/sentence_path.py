@@ -1,0 +1,198 @@
+"""The straight line between the codes of two sentences, and what its places decode to."""
+
+import itertools
+import pathlib
+
+import anywidget
+import numpy as np
+import traitlets
+
+from ae_lib import text
+from ae_lib.widgets._int8 import Int8Model, file_weights, fingerprint, pack
+from ae_lib.widgets._static import as_name, fragment, payload_text
+
+_MODULE = pathlib.Path(__file__).with_name("sentence_path.js")
+# The shipped model's name, and the file that book/_ext/ae_weights.py puts beside the pages.
+SHIPPED, PAGE_FILE = "text-autoencoder", "text_autoencoder.js"
+_POSITIONS = 11  # as in sentence_path.js
+_LONGEST = 100
+_EXAMPLES = 24
+
+
+class SentencePath(anywidget.AnyWidget):
+    """Explorer of the line between two sentences, live in a notebook and in the published page.
+
+    The reader writes or picks two sentences; their codes a and b, the places
+    z = (1 − t) a + t b between them and the sentences these decode to (greedily) are
+    computed in the reader's browser, by a copy of the model with 8-bit weights, about 10 MB,
+    which comes when it is asked for. Before, eleven places computed here are shown. In the
+    published page that copy is the shipped model's: an explorer of another model stays there
+    as it is stored, without a way to try other sentences.
+
+    Args:
+        autoencoder: ``ae_lib.pretrained("text-autoencoder")`` or another
+            ``ae_lib.text_models.TextAutoencoder``.
+        first, second: the two sentences, at most 100 words and marks each.
+        examples: list of sentences to pick from; None: 24 validation sentences.
+        name: the explorer's name in the page: lower-case letters, digits and hyphens.
+        t: the place shown at first, in [0, 1].
+
+    Attributes:
+        first, second: the sentences; set them, or ``observe`` them.
+        t: the place, a float in [0, 1]; likewise.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above; the message says how.
+
+    Example:
+        >>> model = ae_lib.pretrained("text-autoencoder")
+        >>> explorer = SentencePath(model, "I like tea.", "Where is the station?")
+        >>> explorer.t = 0.3
+    """
+
+    _esm = _MODULE
+    first = traitlets.Unicode().tag(sync=True)
+    second = traitlets.Unicode().tag(sync=True)
+    t = traitlets.Float().tag(sync=True)
+    payload = traitlets.Unicode().tag(sync=True)
+
+    # ipywidgets 7 would show the widget alone; the bundle below has the page's HTML too.
+    _ipython_display_ = None
+
+    def __init__(self, autoencoder, first, second, *, examples=None, name="sentence-path", t=0.5):
+        self._vocabulary = _as_autoencoder(autoencoder).vocabulary
+        name = as_name(name, "sentence-path")
+        ends = [self._as_sentence(first, "first"), self._as_sentence(second, "second")]
+        t, examples = _as_place(t), self._as_examples(examples)
+        self._raw = _packed(autoencoder)
+        path = _path(Int8Model(self._raw), self._vocabulary, ends)
+        self._name, self._path = name, path
+        payload = payload_text(
+            {
+                "name": name,
+                "first": ends[0],
+                "second": ends[1],
+                "t": t,
+                "path": path,
+                "unknown": [_unknown(self._vocabulary, end) for end in ends],
+                "examples": examples,
+                "bytes": len(self._raw),
+                "weights": _beside_the_page(self._raw),
+            }
+        )
+        super().__init__(first=ends[0], second=ends[1], t=t, payload=payload)
+        self.on_msg(self._answer)
+
+    @traitlets.validate("first", "second")
+    def _readable(self, proposal):
+        try:
+            return self._as_sentence(proposal.value, proposal.trait.name)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
+
+    @traitlets.validate("t")
+    def _on_the_line(self, proposal):
+        try:
+            return _as_place(proposal.value)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
+
+    def html(self):
+        """The explorer for a page without a kernel: a fragment of HTML.
+
+        All but the weights is in it; those are in a script that the book's build makes.
+        """
+        met = " → ".join(f"“{s}”" for s, _ in itertools.groupby(self._path))
+        return fragment(
+            "sentence-path", self._name, self.payload, _MODULE.read_text("utf-8"),
+            "An explorer stands here: the line between the codes of two sentences, and what "
+            f"its places decode to: {met}. It needs JavaScript.",
+        )  # fmt: skip
+
+    def __repr__(self):
+        met = len(list(itertools.groupby(self._path)))
+        first, second = self._path[0], self._path[-1]
+        return f"<SentencePath {self._name!r}: {met} sentences, {first!r} to {second!r}>"
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
+
+    def _answer(self, _, message, __):
+        """The browser asks for the weights; they are no trait, so no notebook stores them."""
+        if isinstance(message, dict) and message.get("kind") == "weights":
+            self.send({"kind": "weights"}, buffers=[self._raw])
+
+    def _as_sentence(self, sentence, name):
+        if not isinstance(sentence, str):
+            raise TypeError(f"{name}: expected a sentence, got {type(sentence).__name__}")
+        if not text.normalise(sentence):
+            raise ValueError(f"{name}: empty; expected a sentence")
+        if (count := len(self._vocabulary.encode(sentence))) > _LONGEST:
+            raise ValueError(f"{name}: expected at most {_LONGEST} words and marks, got {count:,}")
+        return sentence
+
+    def _as_examples(self, examples):
+        if examples is None:
+            from ae_lib import data
+
+            examples = (s for s in data.load_sentences("validation") if self._vocabulary.covers(s))
+            return list(itertools.islice(examples, _EXAMPLES))
+        examples = text.as_texts(examples, "examples")
+        return [self._as_sentence(s, f"examples[{i}]") for i, s in enumerate(examples)]
+
+
+def _as_autoencoder(autoencoder):
+    from ae_lib.text_models import TextAutoencoder
+
+    if not isinstance(autoencoder, TextAutoencoder):
+        raise TypeError(
+            'autoencoder: expected ae_lib.pretrained("text-autoencoder") or another '
+            f"TextAutoencoder, got {type(autoencoder).__name__}"
+        )
+    return autoencoder
+
+
+def _as_place(t):
+    if isinstance(t, bool) or not isinstance(t, (int, float, np.number)) or not 0 <= t <= 1:
+        raise ValueError(f"t: expected a number from 0 to 1, got {t!r}")
+    return float(t)
+
+
+def _packed(autoencoder):
+    from keras.ops import convert_to_numpy
+
+    from ae_lib.text_models import named_weights
+
+    weights = named_weights(autoencoder.model)
+    weights = {name: convert_to_numpy(weight) for name, weight in weights.items()}
+    return pack(weights, autoencoder.vocabulary.to_record())
+
+
+def _path(model, vocabulary, ends):
+    a, b = (model.encode(vocabulary.encode(end)) for end in ends)
+    places = np.linspace(0, 1, _POSITIONS)
+    return [vocabulary.decode(model.decode((1 - t) * a + t * b)) for t in places]
+
+
+def _unknown(vocabulary, sentence):
+    """The sentence's different words that the vocabulary does not have, as written."""
+    pairs = zip(vocabulary.split(sentence), vocabulary.encode(sentence), strict=True)
+    unknown = dict.fromkeys(token for token, i in pairs if i == text.UNK)
+    return [t if t in sentence else t[0].upper() + t[1:] for t in unknown]
+
+
+def _beside_the_page(raw):
+    """Where a page finds these weights: the shipped model's have a file there, else None."""
+    from ae_lib.text_models import WEIGHTS
+
+    try:
+        shipped = pack(*file_weights(WEIGHTS / "text_autoencoder.weights.h5"))
+    except (OSError, ValueError):
+        return None
+    if shipped != raw:
+        return None
+    return {"name": SHIPPED, "file": PAGE_FILE, "version": fingerprint(raw)}

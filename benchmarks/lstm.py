@@ -1,0 +1,250 @@
+"""Training tokens a second: our LSTM autoencoder beside plain Keras layers and PyTorch.
+
+    python -m benchmarks.lstm [--rounds 15]
+
+Every contestant has a process of its own; in every round each takes five steps while the
+others wait, so that a busy moment of the machine hits all alike. A step is forward, backward
+and update on one batch of random sentences of one length; its tokens are the words and the
+<eos>, counted alike for all. The record keeps the median over rounds of each round's median
+step, and the median of the ratios within a round.
+
+* ``listing``: the well-known listing: one-hot inputs and targets, two ``keras.layers.LSTM``,
+  a softmax layer, RMSprop, Keras's default compilation. The one-hot arrays are made before.
+* ``plain``: ``Embedding``, two ``keras.layers.LSTM``, sparse targets from logits, Adam; the
+  parts of our model, but for the code's share in the gates. ``plain, unrolled``: with
+  ``unroll=True``.
+* ``ours``: ``ae_lib.models.Seq2SeqAutoencoder``.
+* ``torch``: ``torch.nn.LSTM`` and the other parts of our model but for the code's share in the
+  gates (a little less work than ours), Adam.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/lstm.json"
+SHAPES = {
+    "chapter": {"vocabulary": 3000, "units": 256, "embedding": 256, "batch": 128, "words": 10},
+    "shipped": {"vocabulary": 8163, "units": 448, "embedding": 256, "batch": 256, "words": 8},
+}
+CONTESTANTS = {
+    "chapter": ("listing", "plain", "plain, unrolled", "ours", "torch"),
+    "shipped": ("plain", "ours", "torch"),
+}
+
+
+def sentences(s):
+    rng = np.random.default_rng(0)
+    return rng.integers(4, s["vocabulary"], (s["batch"], s["words"])).astype("int32")
+
+
+def listing(s):
+    """The well-known listing, its names supplied."""
+    from keras import Input, Model
+    from keras.layers import LSTM, Dense
+
+    encoder_inputs = Input((None, s["vocabulary"]))
+    _, *states = LSTM(s["units"], return_state=True)(encoder_inputs)
+    decoder_inputs = Input((None, s["vocabulary"]))
+    lstm = LSTM(s["units"], return_sequences=True, return_state=True)
+    outputs, _, _ = lstm(decoder_inputs, initial_state=states)
+    outputs = Dense(s["vocabulary"], activation="softmax")(outputs)
+    model = Model([encoder_inputs, decoder_inputs], outputs)
+    model.compile(optimizer="rmsprop", loss="categorical_crossentropy")
+    x = sentences(s)
+    y = np.pad(x, ((0, 0), (0, 1)), constant_values=3)
+    one_hot = np.eye(s["vocabulary"], dtype="float32")
+    seen = one_hot[np.pad(x, ((0, 0), (1, 0)), constant_values=2)]
+    inputs, targets = [one_hot[x], seen], one_hot[y]
+    return lambda: model.train_on_batch(inputs, targets)
+
+
+def plain(s, unroll=False):
+    """Keras's own layers with the repairs: embedding, sparse targets, Adam, tied output."""
+    import keras
+    from keras import Input, Model, layers, ops
+
+    length = s["words"] if unroll else None
+    words = Input((length,), dtype="int32")
+    seen = Input((length and length + 1,), dtype="int32")
+    embed = layers.Embedding(s["vocabulary"], s["embedding"])
+    reader = layers.LSTM(s["units"], return_state=True, go_backwards=True, unroll=unroll)
+    _, h, c = reader(embed(words))
+    code = layers.Dense(s["units"])(layers.Concatenate()([h, c]))
+    start = [layers.Dense(s["units"], "tanh")(code), layers.Dense(s["units"])(code)]
+    writer = layers.LSTM(s["units"], return_sequences=True, unroll=unroll)
+    outputs = layers.Dense(s["embedding"])(writer(embed(seen), initial_state=start))
+
+    class Tied(layers.Layer):
+        def call(self, x):
+            return ops.matmul(x, ops.transpose(embed.embeddings))
+
+    model = Model([words, seen], Tied()(outputs))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-3, global_clipnorm=1.0), loss, jit_compile=False)
+    x = sentences(s)
+    inputs = [x, np.pad(x, ((0, 0), (1, 0)), constant_values=2)]
+    targets = np.pad(x, ((0, 0), (0, 1)), constant_values=3)
+    return lambda: model.train_on_batch(inputs, targets)
+
+
+def ours(s):
+    """The book's library."""
+    import keras
+
+    from ae_lib.models import Seq2SeqAutoencoder
+
+    model = Seq2SeqAutoencoder(s["vocabulary"], s["units"], s["embedding"], s["units"])
+    model.compile(
+        keras.optimizers.Adam(1e-3, global_clipnorm=1.0),
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    x = sentences(s)
+    return lambda: model.train_on_batch(x)
+
+
+def torch_(s):
+    """PyTorch's nn.LSTM, in a model of the same shape."""
+    import torch
+    from torch import nn
+
+    class Autoencoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            v, u, e = s["vocabulary"], s["units"], s["embedding"]
+            self.embedding = nn.Embedding(v, e)
+            self.encoder = nn.LSTM(e, u, batch_first=True)
+            self.decoder = nn.LSTM(e, u, batch_first=True)
+            self.to_code, self.to_h = nn.Linear(2 * u, u), nn.Linear(u, u)
+            self.to_c, self.to_word = nn.Linear(u, u), nn.Linear(u, e)
+            self.bias = nn.Parameter(torch.zeros(v))
+
+        def forward(self, words, seen):
+            _, (h, c) = self.encoder(self.embedding(words.flip(1)))
+            code = self.to_code(torch.cat([h, c], -1))
+            state = torch.tanh(self.to_h(code)), self.to_c(code)
+            outputs, _ = self.decoder(self.embedding(seen), state)
+            return self.to_word(outputs) @ self.embedding.weight.T + self.bias
+
+    model = Autoencoder()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    x = torch.tensor(sentences(s)).long()
+    seen = nn.functional.pad(x, (1, 0), value=2)
+    target = nn.functional.pad(x, (0, 1), value=3)
+
+    def step():
+        optimizer.zero_grad()
+        logits = model(x, seen)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten())
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+MAKERS = {
+    "listing": listing,
+    "plain": plain,
+    "plain, unrolled": lambda s: plain(s, unroll=True),
+    "ours": ours,
+    "torch": torch_,
+}
+
+
+def serve(shape, name, warmup=6):
+    """Take as many steps as each line of the input says; print their median seconds."""
+    step = MAKERS[name](SHAPES[shape])
+    for _ in range(warmup):
+        step()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        seconds = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            step()
+            seconds.append(time.perf_counter() - start)
+        print(statistics.median(seconds), flush=True)
+
+
+@contextlib.contextmanager
+def waiting(shape, name):
+    """A contestant in a process of its own: a function from a number of steps to seconds."""
+    command = [sys.executable, "-m", "benchmarks.lstm", "--serve", shape, name]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as run:
+        if run.stdout.readline() != "ready\n":
+            raise RuntimeError(f"{name} did not start")
+
+        def take(steps):
+            run.stdin.write(f"{steps}\n")
+            run.stdin.flush()
+            return float(run.stdout.readline())
+
+        yield take
+        run.stdin.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=5, help="of each contestant in a round")
+    parser.add_argument("--serve", nargs=2, metavar=("SHAPE", "NAME"))
+    options = parser.parse_args()
+    if options.serve:
+        serve(*options.serve)
+        return
+    results = {}
+    for shape, names in CONTESTANTS.items():
+        s = SHAPES[shape]
+        tokens = s["batch"] * (s["words"] + 1)
+        with contextlib.ExitStack() as stack:
+            take = {name: stack.enter_context(waiting(shape, name)) for name in names}
+            rounds = [
+                {name: tokens / take[name](options.steps) for name in names}
+                for _ in range(options.rounds)
+            ]
+        middle = {name: statistics.median(r[name] for r in rounds) for name in names}
+        ratios = {
+            name: statistics.median(r["ours"] / r[name] for r in rounds)
+            for name in names
+            if name != "ours"
+        }
+        results[shape] = {
+            "shape": s,
+            "tokens_per_second": {k: round(v) for k, v in middle.items()},
+            "ours_over": {k: round(v, 2) for k, v in ratios.items()},
+            "rounds": [{k: round(v) for k, v in r.items()} for r in rounds],
+        }
+        print(shape, json.dumps(results[shape]["tokens_per_second"]), results[shape]["ours_over"])
+    write_record(TARGET, __doc__, "tokens a second", results, "python -m benchmarks.lstm")
+
+
+def write_record(path, what, unit, results, made_by):
+    """Write a record with where it was made; the file is whole or left as it was."""
+    from benchmarks.environment import environment
+
+    record = {
+        "what": what.strip().splitlines()[0],
+        "unit": unit,
+        "results": results,
+        "made_by": made_by,
+        "environment": environment(),
+    }
+    part = Path(path).with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf8")
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    main()

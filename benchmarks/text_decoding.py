@@ -1,0 +1,214 @@
+"""Sentences decoded a second, from ``predict`` for every word to one compiled loop.
+
+    python -m benchmarks.text_decoding [--rounds 5]
+
+The shipped model writes the same sentences on every rung of the ladder, and every rung must
+write the same tokens:
+
+* ``predict per word``: the recipe of the well-known Keras example, with this model's weights
+  in ``keras.layers.LSTM``: one sentence at a time, one-hot inputs, ``predict`` for every word;
+* ``state kept``: one sentence at a time, the step called from Python;
+* ``batched``: 512 sentences side by side, the step called from Python;
+* ``compiled``: ``decoding.greedy``, the same in one compiled loop;
+* ``torch``: the batched loop in PyTorch (inference mode), the same weights, state and batch; the
+  code's share in the gates is computed once here too.
+
+Every round runs all of them in turn. The PyTorch loop runs in a process of its own.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.lstm import write_record
+
+TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/text_decoding.json"
+BATCH = 512
+
+
+def recipe(model):
+    """The well-known example's inference loop, one sentence at a time; gives a function."""
+    from keras import Input, Model, layers
+
+    size, units, d = model.vocabulary_size, model.units, model.code_size
+    embed = layers.Dense(model.embedding_size, use_bias=False)
+    word = Input((None, size))
+    code, h, c = Input((d,)), Input((units,)), Input((units,))
+    vectors = embed(word)
+    # The code's share in the gates is an input like the word's.
+    inputs = layers.Concatenate()([vectors, layers.RepeatVector(1)(code)])
+    lstm = layers.LSTM(units, return_sequences=True, return_state=True)
+    outputs, new_h, new_c = lstm(inputs, initial_state=[h, c])
+    logits = layers.Dense(size)(layers.Dense(model.embedding_size)(outputs))
+    decoder = Model([word, code, h, c], [layers.Softmax()(logits), new_h, new_c])
+    weights = {w.path.rsplit("/", 1)[-1]: w for w in model.decoder.weights}
+    table, bias = (np.asarray(w) for w in (model.embedding, model.word_bias))
+    kernel = np.concatenate([weights["kernel"], model.to_gates.kernel])
+    decoder.set_weights(
+        [
+            table,
+            kernel,
+            weights["recurrent_kernel"],
+            weights["bias"],
+            *model.to_word.get_weights(),
+            table.T,
+            bias,
+        ]
+    )
+
+    def write(code):
+        state = [np.asarray(part) for part in model.start(code[None])[:2]]
+        words, last = [], 2
+        while last != 3 and len(words) < 48:
+            one_hot = np.zeros((1, 1, size), "float32")
+            one_hot[0, 0, last] = 1
+            p, *state = decoder.predict([one_hot, code[None], *state], verbose=0)
+            p[0, 0, [0, 2]] = 0
+            last = int(p[0, 0].argmax())
+            words.append(last)
+        return words
+
+    return write
+
+
+def torch_loop(folder):
+    """Seconds and tokens of the PyTorch loop, for weights and codes saved in ``folder``."""
+    import torch
+
+    w = {k: torch.tensor(v) for k, v in np.load(f"{folder}/weights.npz").items()}
+    codes = torch.tensor(np.load(f"{folder}/codes.npy"))
+    w["out"] = w["embedding"].T.contiguous()
+
+    @torch.inference_mode()
+    def write(codes):
+        h = torch.tanh(codes @ w["to_h.kernel"] + w["to_h.bias"])
+        c = codes @ w["to_c.kernel"] + w["to_c.bias"]
+        gates = codes @ w["to_gates.kernel"] + w["decoder.bias"]
+        recurrent, kernel, out = w["decoder.recurrent_kernel"], w["decoder.kernel"], w["out"]
+        last = torch.full((len(codes),), 2)
+        ended = torch.zeros(len(codes), dtype=torch.bool)
+        words = []
+        while not ended.all() and len(words) < 48:
+            z = torch.addmm(torch.addmm(gates, w["embedding"][last], kernel), h, recurrent)
+            i, f, g, o = z.chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            logits = torch.addmm(w["word_bias"], h @ w["to_word.kernel"] + w["to_word.bias"], out)
+            logits[:, [0, 2]] = -1e9
+            last = torch.where(ended, 0, logits.argmax(1))
+            words.append(last)
+            ended |= last == 3
+        return torch.stack(words, 1)
+
+    write(codes[:BATCH])
+    start = time.perf_counter()
+    rows = [write(codes[i : i + BATCH]).numpy() for i in range(0, len(codes), BATCH)]
+    seconds = time.perf_counter() - start
+    width = max(r.shape[1] for r in rows)
+    rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]))) for r in rows]
+    np.save(f"{folder}/torch.npy", np.concatenate(rows).astype("int32"))
+    return seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--torch", metavar="FOLDER")
+    options = parser.parse_args()
+    if options.torch:
+        print(torch_loop(options.torch))
+        return
+    print(json.dumps(ladder(options.rounds), indent=1))
+
+
+def ladder(rounds):
+    """Climb it ``rounds`` times; writes and returns the results."""
+    import tempfile
+
+    import ae_lib
+    from ae_lib import decoding, text_models
+
+    autoencoder = ae_lib.pretrained("text-autoencoder")
+    model = autoencoder.model
+    sentences = ae_lib.data.load_sentences("validation")[: 2 * BATCH]
+    codes = autoencoder.encode(sentences)
+    few, some = 5, 64
+    expected = decoding.greedy(model, codes)
+    slow = recipe(model)
+
+    def batched(compiled):
+        return decoding.greedy(model, codes, batch_size=BATCH, compiled=compiled)
+
+    def alone(count):
+        rows = [
+            decoding.greedy(model, codes[i : i + 1], batch_size=1, compiled=False)[0]
+            for i in range(count)
+        ]
+        return [row[row != 0].tolist() for row in rows]
+
+    rungs = {
+        "predict per word": (few, lambda: [slow(code) for code in codes[:few]]),
+        "state kept": (some, lambda: alone(some)),
+        "batched": (len(codes), lambda: batched(False)),
+        "compiled": (len(codes), lambda: batched(True)),
+    }
+    speeds = {name: [] for name in (*rungs, "torch")}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = {k: np.asarray(v) for k, v in text_models.named_weights(model).items()}
+        np.savez(f"{folder}/weights.npz", **weights)
+        np.save(f"{folder}/codes.npy", codes)
+        command = [sys.executable, "-m", "benchmarks.text_decoding", "--torch", folder]
+        for number in range(rounds + 1):
+            for name, (count, run) in rungs.items():
+                start = time.perf_counter()
+                found = run()
+                seconds = time.perf_counter() - start
+                if number:  # the first round compiles
+                    speeds[name].append(count / seconds)
+                if not isinstance(found, list):
+                    found = [row[row != 0].tolist() for row in found]
+                same(found, expected, name)
+            if number:
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                speeds["torch"].append(len(codes) / float(done.stdout.split()[-1]))
+                found = [row[row != 0].tolist() for row in np.load(f"{folder}/torch.npy")]
+                same(found, expected, "torch")
+    results = {
+        "sentences": len(codes),
+        "batch": BATCH,
+        "tokens_per_sentence": float((expected != 0).sum(1).mean()),
+        "sentences_per_second": {k: _short(statistics.median(v)) for k, v in speeds.items()},
+        "compiled_over": {
+            k: _short(statistics.median(np.divide(speeds["compiled"], v)))
+            for k, v in speeds.items()
+            if k != "compiled"
+        },
+        "rounds": {k: [_short(x) for x in v] for k, v in speeds.items()},
+        "same_tokens": "all rungs, every sentence, asserted",
+    }
+    made_by = "python -m benchmarks.text_decoding"
+    write_record(TARGET, __doc__, "sentences a second", results, made_by)
+    return results
+
+
+def same(found, expected, name):
+    """Every sentence's tokens are those of the compiled loop, or the measurement is void."""
+    for row, right in zip(found, expected, strict=False):
+        if row != right[right != 0].tolist():
+            raise AssertionError(f"{name} wrote {row}, the compiled loop {right.tolist()}")
+
+
+def _short(x):
+    return float(f"{x:.3g}")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    main()

@@ -1,0 +1,51 @@
+"""The shipped text autoencoder beside the pages, for the explorer that runs it there.
+
+``_static/text_autoencoder.js`` holds the weights in 8 bits, made anew when the model or the
+way it is packed has changed. A page asks for it when its reader does; see
+``ae_lib.widgets.SentencePath``.
+"""
+
+import hashlib
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+from ae_lib.widgets import _int8
+
+MODEL = Path(_int8.__file__).parents[1] / "weights" / "text_autoencoder.weights.h5"
+NAME, FILE = "text-autoencoder", "text_autoencoder.js"
+
+
+def write_weights(static, model=MODEL):
+    """Bring the script in the folder ``static`` up to date; returns whether it was written."""
+    path = static / FILE
+    if not model.exists():
+        path.unlink(missing_ok=True)
+        return False
+    sources = (model, Path(_int8.__file__))
+    key = hashlib.sha256(b"".join(hashlib.sha256(s.read_bytes()).digest() for s in sources))
+    mark = f"// {key.hexdigest()}\n".encode()
+    if path.exists():
+        with path.open("rb") as old:
+            if old.read(len(mark)) == mark:
+                return False
+    try:
+        packed = _int8.pack(*_int8.file_weights(model))
+    except (OSError, ValueError) as error:
+        raise ExtensionError(f"{model.name}: {error}; copy it again") from error
+    static.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(mark + _int8.page_script(NAME, packed).encode())
+    part.replace(path)
+    return True
+
+
+def finished(app, exception):
+    """After a build of the pages."""
+    if not exception and app.builder.name == "html":
+        write_weights(Path(app.outdir) / "_static")
+
+
+def setup(app):
+    app.connect("build-finished", finished, priority=950)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,127 @@
+"""Chapter 07 against the library: the same model, the same listing, answers that pass."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from ae_lib import data, decoding, exercises, models, text, training
+from benchmarks import repairs
+from tests.chapter_code import definitions
+
+SOLUTIONS = {
+    "lstm_step": "seq2seq.lstm_step",
+    "teacher_forcing": "seq2seq.shift",
+    "masked_loss": "seq2seq.masked_loss",
+    "bleu": "seq2seq.bleu",
+    "greedy": "seq2seq.greedy",
+    "nucleus": "seq2seq.nucleus",
+    "order_score": "seq2seq.order",
+}
+TOKENS = np.array([[5, 6, 7, 8, 9], [10, 11, 12, 0, 0], [7, 0, 0, 0, 0]], "int32")
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return definitions("07", "sigmoid", "SentenceAutoencoder", *SOLUTIONS)
+
+
+def numpy(x):
+    return ops.convert_to_numpy(x)
+
+
+@pytest.mark.parametrize(("solution", "exercise"), SOLUTIONS.items())
+def test_the_solutions_in_the_chapter_pass(chapter, solution, exercise):
+    assert exercises.judge(exercises.load(exercise), chapter[solution]).state == "right"
+
+
+def test_an_lstm_by_hand_is_the_librarys(chapter):
+    training.set_seed(0)
+    layer = models.LSTM(6)
+    x = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("float32")
+    outputs, h, c = (numpy(a) for a in layer(x))
+    weights = [numpy(w) for w in layer.weights]
+    own_h = own_c = np.zeros((3, 6))
+    for t in range(4):
+        own_h, own_c = chapter["lstm_step"](x[:, t], own_h, own_c, *weights)
+        np.testing.assert_allclose(own_h, outputs[:, t], atol=1e-5)
+    np.testing.assert_allclose(own_h, h, atol=1e-5)
+    np.testing.assert_allclose(own_c, c, atol=1e-5)
+
+
+def test_chapter_and_library_are_one_model(chapter):
+    training.set_seed(0)
+    taught = chapter["SentenceAutoencoder"](20, units=6, width=5, code_size=4)
+    logits = numpy(taught(TOKENS))
+    library = models.Seq2SeqAutoencoder(20, units=6, embedding_size=5, code_size=4)
+    library.embedding.assign(taught.embedding.embeddings)
+    for name in ("encoder", "to_code", "to_h", "to_c", "to_word"):
+        getattr(library, name).set_weights(getattr(taught, name).get_weights())
+    kernel, recurrent, bias = taught.decoder.get_weights()
+    library.decoder.set_weights([kernel[:5], recurrent, bias])
+    library.to_gates.set_weights([kernel[5:]])
+    real = np.pad(TOKENS, ((0, 0), (1, 0)), constant_values=text.BOS) != text.PAD
+    np.testing.assert_allclose(numpy(library(TOKENS))[real], logits[real], atol=1e-5)
+    np.testing.assert_allclose(library.encode(TOKENS), numpy(taught.code(TOKENS)), atol=1e-5)
+
+
+def test_the_chapters_arrays_are_the_models(chapter):
+    library = models.Seq2SeqAutoencoder(20, units=6, embedding_size=5, code_size=4)
+    inputs, targets = chapter["teacher_forcing"](TOKENS, text.BOS, text.EOS)
+    np.testing.assert_array_equal(inputs, numpy(library.decoder_input(TOKENS)))
+    np.testing.assert_array_equal(targets, numpy(library.decoder_target(TOKENS)))
+    np.testing.assert_array_equal(
+        repairs.framed(np.pad(TOKENS, ((0, 0), (0, 2))))[:, 1:6], targets[:, :5]
+    )
+
+
+def test_the_chapters_greedy_is_the_librarys(chapter):
+    training.set_seed(3)
+    library = models.Seq2SeqAutoencoder(20, units=6, embedding_size=5, code_size=4)
+    library.set_weights([4 * w for w in library.get_weights()])
+    codes = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
+
+    def step(tokens, state):
+        index, parts = state[:, 0].astype(int), step.parts
+        parts = tuple(numpy(part)[index] for part in parts)
+        logits, step.parts = library.step(tokens.astype("int32"), parts)
+        logits = numpy(logits).copy()
+        logits[:, [text.PAD, text.BOS]] = -np.inf
+        return np.exp(logits), state
+
+    step.parts = library.start(ops.convert_to_tensor(codes))
+    own = chapter["greedy"](step, np.arange(7)[:, None], text.BOS, text.EOS, 6)
+    ids = decoding.greedy(library, codes, max_length=6)
+    ids = np.where(ids == text.EOS, 0, ids)
+    np.testing.assert_array_equal(own[:, : ids.shape[1]], ids)
+
+
+def test_a_stage_without_repairs_computes_the_listing():
+    """One-hot rows times a matrix, and rows of that matrix looked up, are the same numbers."""
+    keras.utils.set_random_seed(0)
+    stage, (listing, _, _) = repairs.Stage(), repairs.listing()
+    rows = repairs.framed(np.array([[5, 6, 7, 0, 0, 0, 0], [9, 8, 7, 6, 5, 4, 10]]))
+    stage(rows)
+    tables = [numpy(table) for table in stage.tables]
+    recurrent = [numpy(lstm.recurrent_kernel) for lstm in (stage.encoder, stage.decoder)]
+    biases = [numpy(lstm.bias) for lstm in (stage.encoder, stage.decoder)]
+    lstms = [layer for layer in listing.layers if isinstance(layer, keras.layers.LSTM)]
+    for i, layer in enumerate(lstms):
+        layer.set_weights([tables[i], recurrent[i], biases[i]])
+    listing.layers[-1].set_weights([numpy(stage.output_kernel).T, numpy(stage.output_bias)])
+    eye = np.eye(repairs.WORDS, dtype="float32")
+    p = numpy(listing([eye[rows[:, 1:]], eye[rows[:, :-1]]]))
+    np.testing.assert_allclose(p, numpy(ops.softmax(stage(rows))), atol=1e-5)
+
+
+def test_the_records_are_of_the_script_as_it_is():
+    record = data.load_record("repairs")
+    assert record["stages"] == [name for name, *_ in repairs.stages(100)]
+    assert record["epochs"] == repairs.EPOCHS
+    assert np.shape(record["exact"]) == (len(record["stages"]), len(record["seeds"]))
+    duel = data.load_record("duel")
+    assert duel["seconds"] == repairs.DUEL_SECONDS
+    ratio = duel["ours"]["parameters"][0] / duel["listing"]["parameters"][0]
+    assert abs(ratio - 1) < 0.02
+    sizes = data.load_record("text_code_size")
+    assert tuple(sizes["code_sizes"]) == repairs.CODE_SIZES

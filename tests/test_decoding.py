@@ -1,0 +1,248 @@
+"""Greedy, sampling and beam on every backend: one result on every path, beam exact."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from keras import ops
+
+from ae_lib import decoding, training
+from ae_lib.models import Seq2SeqAutoencoder
+from ae_lib.text import BOS, EOS, PAD
+
+pytestmark = pytest.mark.backend
+rng = np.random.default_rng(5)
+CODES = rng.normal(size=(11, 4)).astype("float32")
+V = 6
+
+
+@pytest.fixture(scope="module")
+def writer():
+    """A small model whose sentences differ in length and words."""
+    training.set_seed(2)
+    model = Seq2SeqAutoencoder(V, units=8, embedding_size=5, code_size=4)
+    random = np.random.default_rng(16)
+    for weight in model.trainable_weights:
+        weight.assign(random.normal(0, 0.9, weight.shape))
+    return model
+
+
+def test_the_writer_is_worth_testing(writer):
+    words = decoding.greedy(writer, CODES, max_length=7)
+    lengths = (words != PAD).sum(1)
+    assert len(np.unique(words[words != PAD])) >= 3
+    assert lengths.min() < lengths.max()
+
+
+def one_by_one(writer, code, max_length):
+    """Greedy decoding of one sentence as one would write it down."""
+    state = writer.start(code[None])
+    words, last = [], BOS
+    while len(words) < max_length and last != EOS:
+        logits, state = writer.step(np.array([last], "int32"), state)
+        logits = ops.convert_to_numpy(logits)[0]
+        logits[[PAD, BOS]] = -np.inf
+        last = int(logits.argmax())
+        words.append(last)
+    return words
+
+
+def as_lists(words):
+    return [row[row != PAD].tolist() for row in words]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("batch_size", [1, 4, 512])
+def test_greedy_is_the_same_on_every_path(writer, compiled, batch_size):
+    words = decoding.greedy(writer, CODES, max_length=7, batch_size=batch_size, compiled=compiled)
+    assert words.dtype == "int32"
+    assert as_lists(words) == [one_by_one(writer, code, 7) for code in CODES]
+
+
+def test_results_end_at_the_end_and_are_no_longer_than_asked(writer):
+    for words in (
+        decoding.greedy(writer, CODES, max_length=5),
+        decoding.sample(writer, CODES, max_length=5, temperature=2.0),
+        decoding.beam(writer, CODES, max_length=5),
+    ):
+        assert words.shape[1] <= 5
+        assert (words[:, -1] != PAD).any()
+        for row in words:
+            used = row[: np.flatnonzero(row != PAD)[-1] + 1]
+            assert not np.isin(used, [PAD, BOS]).any()
+            assert (used[:-1] != EOS).all()
+
+
+def test_it_stops_when_all_have_ended(writer):
+    class Counting:
+        """A writer that ends each sentence at its third word, and counts."""
+
+        def __init__(self):
+            self.steps = 0
+
+        def start(self, codes):
+            return (ops.zeros((codes.shape[0], 1)),)
+
+        def step(self, tokens, state):
+            self.steps += 1
+            ids = ops.arange(V)[None]
+            ends = state[0] == 2
+            logits = ops.where(ends, ids == EOS, ids == 4)
+            return ops.cast(logits, "float32"), (state[0] + 1,)
+
+    counting = Counting()
+    words = decoding.greedy(counting, CODES, compiled=False)
+    assert words.tolist() == [[4, 4, EOS]] * len(CODES)
+    assert counting.steps == 3
+
+
+def all_sentences(writer, code, max_length, penalty):
+    """Every sentence of up to ``max_length`` tokens with its normalised score."""
+    found = {}
+
+    def grow(words, logp, state):
+        if words and (words[-1] == EOS or len(words) == max_length):
+            found[tuple(words)] = logp / ((5 + len(words)) / 6) ** penalty
+            return
+        last = np.array([words[-1] if words else BOS], "int32")
+        logits, state = writer.step(last, state)
+        logits = ops.convert_to_numpy(logits)[0].astype("float64")
+        logits[[PAD, BOS]] = -np.inf
+        logp_next = logits - np.log(np.exp(logits).sum())
+        for word in itertools.chain([1], range(3, V)):
+            grow([*words, word], logp + logp_next[word], state)
+
+    grow([], 0.0, writer.start(code[None]))
+    return found
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 2.0])
+def test_a_wide_beam_is_exhaustive_search(writer, penalty):
+    words, scores = decoding.beam(
+        writer, CODES[:4], width=V**3, length_penalty=penalty, max_length=4, return_scores=True
+    )
+    for row, score, code in zip(as_lists(words), scores, CODES, strict=False):
+        found = all_sentences(writer, code, 4, penalty)
+        assert len(found) == 1 + 3 + 9 + 27 * 4
+        best = max(found, key=found.get)
+        assert row == list(best)
+        assert score == pytest.approx(found[best], abs=1e-5)
+
+
+def test_a_score_is_that_of_its_sentence_and_wider_is_no_worse(writer):
+    before = None
+    for width in (1, 4, V**3):
+        words, scores = decoding.beam(
+            writer, CODES[:4], width=width, max_length=4, return_scores=True
+        )
+        for row, score, code in zip(as_lists(words), scores, CODES, strict=False):
+            assert score == pytest.approx(
+                all_sentences(writer, code, 4, 0.6)[tuple(row)], abs=1e-5
+            )
+        if before is not None and width == V**3:
+            assert (scores >= before - 1e-6).all()
+        before = scores
+
+
+def test_a_beam_of_one_without_penalty_is_greedy(writer):
+    words = decoding.beam(writer, CODES, width=1, length_penalty=0.0, max_length=7)
+    assert as_lists(words) == as_lists(decoding.greedy(writer, CODES, max_length=7))
+
+
+def test_a_penalty_prefers_longer_sentences(writer):
+    lengths = [
+        (decoding.beam(writer, CODES, width=20, length_penalty=p, max_length=7) != PAD).sum()
+        for p in (0.0, 3.0)
+    ]
+    assert lengths[0] < lengths[1]
+
+
+def test_samples_follow_their_seed_on_every_path(writer):
+    same = [
+        decoding.sample(writer, CODES, seed=3, max_length=6, compiled=compiled)
+        for compiled in (True, False)
+    ]
+    np.testing.assert_array_equal(*same)
+    other = decoding.sample(writer, CODES, seed=4, max_length=6)
+    assert as_lists(other) != as_lists(same[0])
+
+
+@pytest.mark.parametrize(
+    "cut", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}], ids=lambda c: next(iter(c))
+)
+def test_the_narrowest_draw_is_greedy(writer, cut):
+    words = decoding.sample(writer, CODES, max_length=7, **cut)
+    assert as_lists(words) == as_lists(decoding.greedy(writer, CODES, max_length=7))
+
+
+LOGITS = np.log([[0.02, 0.05, 0.03, 0.1, 0.5, 0.3]])
+
+
+class Constant:
+    """A writer of always the same distribution."""
+
+    def start(self, codes):
+        return (codes,)
+
+    def step(self, tokens, state):
+        n = tokens.shape[0] if tokens.shape[0] is not None else ops.shape(tokens)[0]
+        return ops.tile(ops.convert_to_tensor(LOGITS.astype("float32")), (n, 1)), state
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        ({}, [0, 0.05, 0, 0.1, 0.5, 0.3]),
+        ({"temperature": 2.0}, [0, 0.05**0.5, 0, 0.1**0.5, 0.5**0.5, 0.3**0.5]),
+        ({"top_k": 2}, [0, 0, 0, 0, 0.5, 0.3]),
+        ({"top_k": 99}, [0, 0.05, 0, 0.1, 0.5, 0.3]),
+        ({"top_p": 0.8}, [0, 0, 0, 0, 0.5, 0.3]),  # 0.5 / 0.95 < 0.8 ≤ 0.8 / 0.95
+        ({"top_p": 0.5}, [0, 0, 0, 0, 1, 0]),
+        ({"top_p": 1.0}, [0, 0.05, 0, 0.1, 0.5, 0.3]),
+        ({"top_k": 3, "top_p": 0.9}, [0, 0, 0, 0.1, 0.5, 0.3]),
+    ],
+)
+def test_draws_have_the_distribution_asked_for(cut, expected):
+    n = 4000
+    words = decoding.sample(
+        Constant(), np.zeros((n, 1)), max_length=1, batch_size=n, compiled=False, **cut
+    )
+    shares = np.bincount(words[:, 0], minlength=V) / n
+    expected = np.array(expected) / np.sum(expected)
+    np.testing.assert_allclose(shares, expected, atol=4 * 0.5 / n**0.5)
+    assert (shares[expected == 0] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "error", "words"),
+    [
+        ("beam", {"width": 0}, ValueError, "width: expected at least 1, got 0"),
+        ("beam", {"width": 2.0}, TypeError, "width: expected a whole number, got 2.0"),
+        ("beam", {"length_penalty": -1}, ValueError, "length_penalty: expected a number of at"),
+        ("sample", {"temperature": 0}, ValueError, "temperature: expected a positive number, got"),
+        ("sample", {"temperature": -1.0}, ValueError, "positive number, got -1.0; greedy() is"),
+        ("sample", {"temperature": float("nan")}, ValueError, "temperature: expected a positive"),
+        ("sample", {"temperature": "hot"}, TypeError, "temperature: expected a number, got 'hot'"),
+        ("sample", {"top_k": 0}, ValueError, "top_k: expected at least 1, got 0"),
+        ("sample", {"top_p": 0.0}, ValueError, "top_p: expected a number in (0, 1], got 0.0"),
+        ("sample", {"top_p": 1.5}, ValueError, "top_p: expected a number in (0, 1], got 1.5"),
+        ("sample", {"seed": -1}, ValueError, "seed: expected at least 0, got -1"),
+        ("greedy", {"max_length": 0}, ValueError, "max_length: expected at least 1, got 0"),
+        ("greedy", {"batch_size": 0}, ValueError, "batch_size: expected at least 1, got 0"),
+    ],
+)
+def test_bad_settings_are_named(writer, function, options, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        getattr(decoding, function)(writer, CODES, **options)
+
+
+@pytest.mark.parametrize("function", ["greedy", "sample", "beam"])
+def test_codes_that_are_none_are_named(writer, function):
+    decode = getattr(decoding, function)
+    with pytest.raises(ValueError, match="codes: 44 of 44 values are NaN or infinite"):
+        decode(writer, CODES * np.nan)
+    with pytest.raises(ValueError, match=r"codes: expected 2 axes, got shape \(4,\)"):
+        decode(writer, CODES[0])
+    with pytest.raises(TypeError, match="codes: expected an array of numbers"):
+        decode(writer, "Tom")
