@@ -191,10 +191,9 @@ def ladder():
                 model = Stage(**switches)
                 model.compile(optimizer())
                 learn(model, rows, EPOCHS, np.random.default_rng(seed))
-                logits = ops.convert_to_numpy(model(framed(valid)))
-                top = logits.max(-1, keepdims=True)
-                log_p = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
-                wanted = framed(valid)[:, 1:]
+                held_out = framed(valid)
+                log_p = ops.convert_to_numpy(ops.log_softmax(model(held_out)))
+                wanted = held_out[:, 1:]
                 nats = -np.take_along_axis(log_p, wanted[..., None], -1)[..., 0]
                 runs[key] = {
                     **score(repeat(model, valid), valid),
@@ -202,7 +201,7 @@ def ladder():
                     "parameters": model.count_params(),
                 }
                 print(key, runs[key], flush=True)
-                part.write_text(json.dumps(runs))
+                write(part, runs)
         parameters.append(runs[f"{name}/{SEEDS[0]}"]["parameters"])
     record = {
         "what": "held-out scores of free running, after the same number of updates",
@@ -361,7 +360,7 @@ def codes():
             learn(model, train, EPOCHS, np.random.default_rng(seed))
             runs[f"{size}/{seed}"] = score(write_freely(model, valid), valid)["exact"]
             print(size, seed, runs[f"{size}/{seed}"], flush=True)
-            part.write_text(json.dumps(runs))
+            write(part, runs)
     record = {
         "what": "held-out sentences repeated exactly by free running, by code size",
         "code_sizes": CODE_SIZES,
@@ -382,11 +381,16 @@ def write_freely(model, ids):
 
 
 def keep(name, record):
-    """Write a record whole."""
+    """Write a record with where it was made."""
     record |= {"made_by": f"python -m benchmarks.repairs {name}", "environment": environment()}
-    finished = FOLDER / f"{name}.new"
-    finished.write_text(json.dumps(record, indent=1) + "\n")
-    finished.replace(FOLDER / f"{name}.json")
+    write(FOLDER / f"{name}.json", record)
+
+
+def write(path, content):
+    """Write JSON so that the file is whole or left as it was."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(content, indent=1) + "\n")
+    new.replace(path)
 
 
 def main():

@@ -278,3 +278,15 @@ def test_every_icon_is_drawn(name):
         re.findall(r"\b(?:fa-(?!solid|lg)|ae-icon-)[\w-]+", (SITE / name).read_text("utf8"))
     )
     assert {icon for icon in icons if f".{icon}{{" not in css} == set()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_claims_are_numbered_as_their_page_and_stand_in_the_ledger(site, name):
+    text = (site / name).read_text("utf8")
+    chapter = re.search(r'<h1>\s*<span class="section-number">(\d+)\.', text)[1]
+    numbers = re.findall(r'claims\.html#ledger-(\d+)\.(\d+)"[^>]*>Claim (\d+)\.(\d+)<', text)
+    wanted = [(chapter, str(i), chapter, str(i)) for i in range(1, len(numbers) + 1)]
+    assert numbers == wanted
+    assert numbers
+    ledger = (site / "book/claims.html").read_text("utf8")
+    assert all(f'id="ledger-{chapter}.{count}"' in ledger for _, count, _, _ in numbers)
