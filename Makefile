@@ -9,7 +9,8 @@ BIN := .venv/bin
 SITE := _build/html
 
 .DELETE_ON_ERROR:
-.PHONY: help book test lint chapters serve bench lighthouse lock repository actions data vendor clean
+.PHONY: help book test test-colab lint chapters serve bench lighthouse lock colab-index repository
+.PHONY: actions data vendor clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -35,6 +36,15 @@ book: .venv/book.done
 test: .venv/test.done book lint
 	$(BIN)/python tools/run_tests.py
 
+.venv-colab/done: requirements/colab.txt
+	$(PYTHON) -m venv --clear .venv-colab
+	.venv-colab/bin/python -m pip install -q --disable-pip-version-check -r $< ipykernel nbclient
+	@touch $@
+
+# make test-colab [CHAPTER=02] [PYTHON=python3.13]: the chapters under Colab's versions
+test-colab: .venv-colab/done
+	.venv-colab/bin/python tools/colab_here.py $(CHAPTER)
+
 lint: .venv/test.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,6 +66,10 @@ lighthouse: .venv/test.done book
 lock:
 	$(PYTHON) tools/lock.py $(UPGRADE)
 
+# What tests/test_colab.py resolves against: after a change of dependencies or Colab's pins
+colab-index: .venv/test.done
+	$(BIN)/python tools/colab_index.py
+
 # make repository [URL=…]: set the address; bring what follows from it up to date
 repository:
 	$(PYTHON) tools/repository.py $(URL)
@@ -72,4 +86,4 @@ vendor:
 	sh tools/vendor.sh
 
 clean:
-	rm -rf _build .venv
+	rm -rf _build .venv .venv-colab

@@ -5,26 +5,80 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 
 def environment():
-    """A dict for a record: machine, cores, Python, versions, Keras backend, commit, date."""
+    """A dict for a record: machine, cores, Python, versions, Keras backend, commit, date.
+
+    On a machine with a GPU also ``"gpu"``, as ``gpu`` gives it.
+    """
     versions = {}
-    for package in ("numpy", "keras", "tensorflow", "jax", "torch", "scikit-learn"):
+    for package in ("numpy", "keras", "tensorflow", "jax", "jaxlib", "torch", "scikit-learn"):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    card = gpu()
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, no GPU",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {_in_words(card)}",
         "processor": _processor(),
+        **({"gpu": card} if card else {}),
         "python": platform.python_version(),
         "versions": versions,
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "commit": _commit(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def gpu():
+    """The machine's NVIDIA GPUs, or None.
+
+    ``nvidia-smi`` is asked; where it is missing, PyTorch or JAX, if one is loaded already.
+
+    Returns:
+        dict: ``name`` (str), ``count`` (int), ``memory_bytes`` of one (int) and ``driver``
+        (str); the last two None where nobody knows.
+    """
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version"]
+    try:
+        done = subprocess.run(
+            [*query, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+        rows = [line.split(", ") for line in done.stdout.splitlines() if line.count(", ") == 2]
+    except (OSError, subprocess.SubprocessError):
+        rows = []
+    if rows:
+        name, mebibytes, driver = rows[0]
+        memory = int(mebibytes) * 2**20 if mebibytes.isdecimal() else None
+        return _card(name, len(rows), memory, driver)
+    if "torch" in sys.modules and (cuda := sys.modules["torch"].cuda).is_available():
+        memory = cuda.get_device_properties(0).total_memory
+        return _card(cuda.get_device_name(0), cuda.device_count(), memory)
+    if "jax" in sys.modules:
+        found = [d for d in sys.modules["jax"].devices() if d.platform in ("gpu", "cuda")]
+        if found:
+            return _card(found[0].device_kind, len(found))
+    return None
+
+
+def _card(name, count, memory=None, driver=None):
+    return {"name": name, "count": count, "memory_bytes": memory, "driver": driver}
+
+
+def _in_words(card):
+    if card is None:
+        return "no GPU"
+    words = card["name"] if card["count"] == 1 else f"{card['count']} × {card['name']}"
+    if card["memory_bytes"]:
+        words += f", {card['memory_bytes'] / 2**30:.0f} GiB"
+    return words + (f", driver {card['driver']}" if card["driver"] else "")
 
 
 def _processor():

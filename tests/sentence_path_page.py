@@ -20,7 +20,6 @@ SITE = Path(os.environ.get("AE_SITE", ROOT / "_build/html"))
 MOUNT = 'data-ae-mount="sentence-path"'
 REAL_PAGES = [p for p in sorted(SITE.glob("chapters/*.html")) if MOUNT in p.read_text("utf8")]
 SHIPPED = text_models.WEIGHTS / "text_autoencoder.weights.h5"
-KINDS = ["small", "shipped"] + ["book"] * bool(REAL_PAGES)
 ENDS = "He likes tea.", "Where is the station?"
 HELD_OUT = data.load_sentences("test")[:60]
 
@@ -42,6 +41,8 @@ class Pages:
 
     def make(self, kind):
         if kind == "book":
+            if not REAL_PAGES:
+                pytest.skip("the book's page with the explorer is not built: make book")
             return REAL_PAGES[0], beside(SITE / "_static")
         folder = self.folder / kind
         folder.mkdir(exist_ok=True)

@@ -3,8 +3,10 @@
 import json
 import re
 
+import nbformat
 import pytest
 
+import chapters as runner
 import check_notebooks as rules
 from ae_lib import claims, exercises
 from repository import ROOT, SETUP_METADATA, address, chapters, setup_cell
@@ -144,6 +146,7 @@ FIVE = [cell for i in range(5) for cell in task(f"a.b{i}")]
     [
         ("executed_in_order", [code("x"), code("y")]),
         ("clean_outputs", [code("x", stream("fine"), html("<svg>1234it/s object at 0x</svg>"))]),
+        ("live_cells", [code("x", tags=["live"]), code("y", tags=["NBVAL_CHECK_OUTPUT"])]),
         ("cell_lengths", [code("x\n\n" * 30), *[code("y")] * 9]),
         ("size", ["word"]),
         ("setup", [code(setup_cell(address()), **SETUP_METADATA)]),
@@ -168,6 +171,7 @@ def test_a_rule_is_content_with_what_is_right(tmp_path, rule, cells):
         ("clean_outputs", [code("x", stream("1/10 ━━━━ 0s 3ms/step"))], "━"),
         ("clean_outputs", [code("x", stream(" 30%|###  | 3/10"))], "30%|"),
         ("clean_outputs", [code("x", html("<object object at 0x7f>"))], "object at 0x"),
+        ("live_cells", [code("x", tags=["live", "NBVAL_CHECK_OUTPUT"])], "compared with the st"),
         ("cell_lengths", [code("x\n" * 31), *[code("y")] * 9], "31 lines"),
         ("cell_lengths", [code("x\n" * 10)] * 2, "10.0 lines a cell"),
         ("size", ["word " * 250_000], "bytes; at most"),
@@ -208,3 +212,11 @@ def test_a_rule_finds_what_is_wrong(tmp_path, rule, cells, words):
 def test_the_measure_is_one_line(tmp_path):
     line = rules.measure(chapter(tmp_path, "six words and then some more", code("x\ny", figure())))
     assert line.startswith("99_none.ipynb: 1 cells, 2 lines (2.0 a cell), 3.0 words a line, 1 fig")
+
+
+@pytest.mark.parametrize("tags, same", [([], False), (["live"], True)])
+def test_a_second_run_may_change_what_the_clock_says_and_nothing_else(tags, same):
+    runs = [
+        nbformat.from_dict({"cells": [code("x", stream(text), tags=tags)]}) for text in ("1", "2")
+    ]
+    assert (runner.text_outputs(runs[0]) == runner.text_outputs(runs[1])) == same

@@ -91,6 +91,16 @@ def test_a_data_set_may_come_in_batches():
     assert len(training.fit(small_model(), Batches(), epochs=2)["loss"]) == 2
 
 
+@pytest.mark.backend
+def test_without_checkpoints_keras_itself_shuffles():
+    """The chapters' stored outputs rest on this order."""
+    training.set_seed(3)
+    ours = training.fit(small_model(), X, validation=X[:32], epochs=2, batch_size=20)
+    training.set_seed(3)
+    options = {"epochs": 2, "batch_size": 20, "verbose": 0, "validation_data": (X[:32], X[:32])}
+    assert ours == small_model().fit(X, X, **options).history
+
+
 NAN = X.copy()
 NAN[3, 2, 1] = np.nan
 
@@ -150,7 +160,7 @@ def test_the_variable_chooses_the_scale(monkeypatch, name, epochs):
 @pytest.mark.parametrize("gpu, name", [(False, "small"), (True, "large")])
 def test_without_it_the_machine_chooses(monkeypatch, gpu, name):
     monkeypatch.setenv("AE_SCALE", "")
-    monkeypatch.setattr(training, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(training._setup, "has_gpu", lambda: gpu)
     assert training.scale({"epochs": 3}).name == name
 
 

@@ -20,6 +20,7 @@ LARGEST = 1_000_000  # bytes
 SLOWEST = 150  # seconds on two idle cores: an aim that the summary shows
 EXERCISES = range(5, 9)
 GRADES = ("Predict", "Implement", "Find the bug", "Design")
+LIVE = "live"  # the tag of cells whose outputs depend on the clock
 CLAIM = "application/vnd.ae-claim+json"
 # What a stored output must not hold: progress bars, warnings, addresses in memory.
 DEBRIS = re.compile(
@@ -110,6 +111,13 @@ def clean_outputs(chapter):
         visible = re.sub(r"<svg.*?</svg>", "", printed(cell), flags=re.S)
         if debris := DEBRIS.search(visible):
             yield f"{debris[0]!r} in the output of {lines(cell)[0]!r}"
+
+
+def live_cells(chapter):
+    """What depends on the clock is compared with nothing."""
+    for cell in chapter.code:
+        if {LIVE, "NBVAL_CHECK_OUTPUT"} <= set(tags(cell)):
+            yield f"{lines(cell)[0]!r} is tagged live and compared with the stored output"
 
 
 def cell_lengths(chapter):
@@ -227,7 +235,7 @@ def ending(chapter):
 
 def recorded_seconds(chapter):
     """How long the chapter's last recorded run took, or None."""
-    path = ROOT / "benchmarks" / "records" / "chapters.json"
+    path = ROOT / "ae_lib" / "data" / "records" / "chapters.json"
     records = json.loads(path.read_text("utf8")) if path.exists() else {}
     record = records.get(chapter.path.stem[:2], {})
     return record.get("seconds") if record.get("chapter") == chapter.path.stem else None
@@ -242,6 +250,7 @@ def seconds(chapter):
 RULES = (
     executed_in_order,
     clean_outputs,
+    live_cells,
     cell_lengths,
     size,
     setup,

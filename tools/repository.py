@@ -6,7 +6,7 @@
 
 The address stands in ``[project.urls]`` of pyproject.toml. From it follow the setup cell of
 each chapter, CITATION.cff, and in README.md the links and the map of the chapters (whose
-minutes come from benchmarks/records/chapters.json).
+minutes come from ae_lib/data/records/chapters.json).
 """
 
 import argparse
@@ -89,7 +89,7 @@ def stale(root=ROOT):
 
 def chapter_map(url, root=ROOT):
     """The README's table: each chapter, its minutes, its door to Colab."""
-    records = root / "benchmarks" / "records" / "chapters.json"
+    records = root / "ae_lib" / "data" / "records" / "chapters.json"
     records = json.loads(records.read_text("utf8")) if records.exists() else {}
     lines = ["| Chapter | On a laptop | On a GPU | |", "| --- | --- | --- | --- |"]
     for path in chapters(root):

@@ -11,6 +11,7 @@ _WHERE = {
     "KSparse": "regularised",
     "LSTM": "_lstm",
     "Seq2SeqAutoencoder": "seq2seq",
+    "TransformerLM": "transformer",
 }
 __all__ = list(_WHERE)
 

@@ -93,6 +93,12 @@ const MARKERS = [
   "M-1.05-1.05L1.05 1.05V-1.05L-1.05 1.05Z",
 ];
 const MARGIN = { left: 34, right: 8, top: 8, bottom: 24 };
+// Where a name goes, the best first: right of the median in half widths, down in pixels.
+const NAME_PLACES = [
+  [0, -24], [0, 24], [0, -6], [0, 6], [-1.2, -12], [1.2, -12], [-1.2, 12], [1.2, 12],
+  [-1.2, -30], [1.2, -30], [-1.2, 30], [1.2, 30], [0, -42], [0, 42],
+];
+const HANDLE = 15; // its radius as drawn
 const MOUSE_REACH = 16;
 const TOUCH_REACH = 26;
 
@@ -351,23 +357,24 @@ function drawAxes(ctx, box, view, toX, toY, ink) {
   ctx.globalAlpha = 1;
 }
 
-// Class names a little above the classes' medians, pushed apart until they can be read.
-function placeNames(ctx, names, box) {
+// Class names by their classes' medians, each at the first place around its own that neither
+// another name nor the handle has. One that finds none is left out: the legend has it.
+function placeNames(ctx, names, box, handle) {
   ctx.font = "600 12px system-ui, sans-serif";
-  const tags = names.map(({ name, x, y }) => ({ name, x, y, w: ctx.measureText(name).width / 2 + 3, h: 8 }));
-  for (let round = 0; round < 80; round++) {
-    for (const a of tags) {
-      for (const b of tags) {
-        const overlapX = a.w + b.w - Math.abs(a.x - b.x);
-        const overlapY = a.h + b.h + 2 - Math.abs(a.y - b.y);
-        if (a === b || overlapX <= 0 || overlapY <= 0) continue;
-        const sign = a.y < b.y || (a.y === b.y && a.name < b.name) ? -1 : 1;
-        if (overlapY <= overlapX) (a.y += (sign * overlapY) / 4), (b.y -= (sign * overlapY) / 4);
-        else (a.x += (Math.sign(a.x - b.x) * overlapX) / 4), (b.x -= (Math.sign(a.x - b.x) * overlapX) / 4);
-      }
-      a.x = clamp(a.x, box.left + a.w, box.right - a.w);
-      a.y = clamp(a.y, box.top + a.h, box.bottom - a.h);
-    }
+  const taken = [{ ...handle, w: HANDLE, h: HANDLE }];
+  const tags = [];
+  for (const { name, x, y } of names) {
+    const [w, h] = [ctx.measureText(name).width / 2 + 4, 9];
+    const places = NAME_PLACES.map(([right, down]) => ({
+      name, w, h,
+      x: clamp(x + right * w, box.left + w, box.right - w),
+      y: clamp(y + down, box.top + h, box.bottom - h),
+    }));
+    const free = (a) => taken.every((b) => Math.abs(a.x - b.x) >= a.w + b.w || Math.abs(a.y - b.y) >= a.h + b.h);
+    const place = places.find(free);
+    if (!place) continue;
+    tags.push(place);
+    taken.push(place);
   }
   return tags;
 }
@@ -449,10 +456,11 @@ function render({ model, el }) {
     }
     const names = data.classes.flatMap((name, c) =>
       shown[c] && centres[c] && (emphasised < 0 || emphasised === c)
-        ? [{ name, x: toX(centres[c][0]), y: toY(centres[c][1]) - 24 }]
+        ? [{ name, x: toX(centres[c][0]), y: toY(centres[c][1]) }]
         : [],
     );
-    drawNames(ctx, placeNames(ctx, names, box), colours);
+    const start = { x: toX(data.start[0]), y: toY(data.start[1]) };
+    drawNames(ctx, placeNames(ctx, names, box, start), colours);
     placeHandle();
   }
 

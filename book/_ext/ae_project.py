@@ -15,7 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 BRANCH = "main"
 COLAB = "https://colab.research.google.com/github"
-RECORDS = "benchmarks/records/chapters.json"
+RECORDS = "ae_lib/data/records/chapters.json"
 
 
 def repository(root):

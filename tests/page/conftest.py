@@ -241,3 +241,33 @@ def open_page(browser):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def open_path(path_pages, open_page):
+    """Opens the first explorer of the line between two sentences on a page of a kind."""
+    from tests.sentence_path_page import Explorer
+
+    def open_path(kind):
+        page, autoencoder = path_pages(kind)
+        return Explorer(open_page(page.as_uri()), autoencoder)
+
+    return open_path
+
+
+@pytest.fixture(params=["small", "shipped", "book"])
+def kind(request):
+    """Each kind of page that ``path_pages`` makes."""
+    return request.param
+
+
+@pytest.fixture
+def explorer(open_path, kind):
+    """The line between two sentences, on each kind of page; test_explorer.py has the map."""
+    return open_path(kind)
+
+
+@pytest.fixture
+def small(open_path):
+    """The line between two sentences, of a small model of random weights."""
+    return open_path("small")

@@ -14,7 +14,6 @@ from ae_lib.widgets import _int8 as int8
 from tests.sentence_path_page import (
     ENDS,
     HELD_OUT,
-    KINDS,
     MOUNT,
     REAL_PAGES,
     SHIPPED,
@@ -22,18 +21,6 @@ from tests.sentence_path_page import (
 )
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(params=KINDS)
-def explorer(request, path_pages, open_page):
-    page, autoencoder = path_pages(request.param)
-    return Explorer(open_page(page.as_uri()), autoencoder)
-
-
-@pytest.fixture
-def small(path_pages, open_page):
-    page, autoencoder = path_pages("small")
-    return Explorer(open_page(page.as_uri()), autoencoder)
 
 
 # ---- before the model is there ----
@@ -297,7 +284,6 @@ def test_theme_is_followed(explorer, theme):
     assert (brightness[1] > 150 > 64 > brightness[0]) == (theme == "dark")
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_phone(path_pages, open_page, kind):
     page, autoencoder = path_pages(kind)
     explorer = Explorer(open_page(page.as_uri(), device_scale_factor=2, **PHONE), autoencoder)

@@ -12,21 +12,8 @@ import pytest
 from ae_lib import data, text
 from ae_lib.widgets import SentencePath
 from ae_lib.widgets import _int8 as int8
-from tests.sentence_path_page import ENDS, HELD_OUT, KINDS, ROOT, Explorer
+from tests.sentence_path_page import ENDS, HELD_OUT, ROOT, Explorer
 from tests.small_text_model import with_weights
-
-
-@pytest.fixture(params=KINDS)
-def explorer(request, path_pages, open_page):
-    page, autoencoder = path_pages(request.param)
-    return Explorer(open_page(page.as_uri()), autoencoder)
-
-
-@pytest.fixture
-def small(path_pages, open_page):
-    page, autoencoder = path_pages("small")
-    return Explorer(open_page(page.as_uri()), autoencoder)
-
 
 # ---- the same words, the same numbers ----
 

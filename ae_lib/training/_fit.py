@@ -1,115 +1,28 @@
-"""Training: seeds, scale presets, and ``fit`` with one summary line."""
+"""``fit``: quiet training with one summary line."""
 
 import itertools
-import os
-from types import SimpleNamespace
 
 import numpy as np
 
 from ae_lib._checks import positive_int
 from ae_lib._display import emit, in_notebook
+from ae_lib.training._resume import Arrays, Batches, resumable_fit
 
-SCALES = ("small", "large")
 _runs = itertools.count()  # each training run's own place in the outputs
 
 
-def set_seed(seed):
-    """Seed Python, NumPy and the Keras backend, and ask it for repeatable kernels.
-
-    Args:
-        seed: int ≥ 0.
-    """
-    import keras
-
-    keras.utils.set_random_seed(positive_int(seed, "seed", least=0))
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-        tf.get_logger().setLevel("ERROR")  # its advice on retracing is not for a page
-
-
-def has_gpu():
-    """Whether the Keras backend sees a GPU."""
-    import keras
-
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    if backend == "jax":
-        import jax
-
-        return any(device.platform == "gpu" for device in jax.devices())
-    import torch
-
-    return torch.cuda.is_available()
-
-
-def scale(small, large=None):
-    """Choose a chapter's sizes: small on a CPU, large on a GPU.
-
-    The variable ``AE_SCALE`` (``small`` or ``large``) overrides the choice.
-
-    Args:
-        small, large: dicts of settings; ``large`` needs to name only what differs.
-
-    Returns:
-        ``SimpleNamespace`` of the settings, with ``name`` added.
-
-    Raises:
-        ValueError: ``AE_SCALE`` is neither name, or ``large`` has a setting ``small`` lacks.
-
-    Example:
-        >>> preset = scale(small=dict(epochs=20), large=dict(epochs=100))
-    """
-    large = large or {}
-    unknown = sorted(set(large) - set(small))
-    if unknown:
-        raise ValueError(f"large: settings {unknown} are not in small")
-    name = os.environ.get("AE_SCALE") or ("large" if has_gpu() else "small")
-    if name not in SCALES:
-        raise ValueError(f"AE_SCALE: got {name!r}; expected one of {', '.join(SCALES)}")
-    return SimpleNamespace(name=name, **{**small, **(large if name == "large" else {})})
-
-
-def cosine_schedule(peak, steps, *, warmup=0.05):
-    """Learning rate that climbs to ``peak`` and falls to zero along a cosine.
-
-    Source: Loshchilov & Hutter (2017), without restarts, with linear warm-up, whose first
-    step has the rate 0.
-
-    Args:
-        peak: highest rate.
-        steps: optimiser steps in all.
-        warmup: fraction of the steps spent climbing, in [0, 1).
-
-    Raises:
-        ValueError: ``peak`` is not positive, ``steps`` not at least 1, or ``warmup`` no such
-            fraction.
-    """
-    import keras
-
-    steps = positive_int(steps, "steps")
-    if not peak > 0:
-        raise ValueError(f"peak: expected a positive rate, got {peak}")
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup: expected a fraction in [0, 1), got {warmup}")
-    if not warmup:
-        return keras.optimizers.schedules.CosineDecay(peak, steps)
-    climb = max(1, int(warmup * steps))
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - climb), warmup_target=peak, warmup_steps=climb
-    )
-
-
-def steps_per_epoch(items, batch_size):
-    """Batches in an epoch, the last one perhaps smaller."""
-    return -(-positive_int(items, "items") // positive_int(batch_size, "batch_size"))
-
-
-def fit(model, x, y=None, *, validation=None, epochs=10, batch_size=64, label="", callbacks=()):
+def fit(
+    model,
+    x,
+    y=None,
+    *,
+    validation=None,
+    epochs=10,
+    batch_size=64,
+    label="",
+    callbacks=(),
+    checkpoints=None,
+):
     """Train a compiled Keras model, quietly: a live bar, then one line.
 
     Args:
@@ -120,15 +33,28 @@ def fit(model, x, y=None, *, validation=None, epochs=10, batch_size=64, label=""
         epochs, batch_size: ints ≥ 1.
         label: what the line calls the model; default: its name.
         callbacks: further Keras callbacks.
+        checkpoints: ``Checkpoints``, or a folder, which gets one at the end of each epoch.
 
     Returns:
         dict of lists, one value an epoch: ``loss``, ``val_loss``, and the metrics.
 
     Raises:
-        ValueError: empty or NaN data, lengths that differ, a loss that became NaN.
+        ValueError: empty or NaN data, lengths that differ, a loss that became NaN; a folder
+            of checkpoints that holds a run with another recipe.
+        OSError: a checkpoint cannot be written.
 
     An interrupt (the stop button) ends training after the batch under way; what was
     learned stays in the model and the epochs that finished are returned.
+
+    With ``checkpoints``, the same call with the same folder goes on at the batch where the
+    newest one was written, in whatever way the run ended. On a CPU, after
+    ``training.set_seed`` and with the same versions, weights and history come out the same
+    to the bit as without the interruption. An interrupt saves. A finished run gives its
+    history at once; more ``epochs`` than before train further. The data are shuffled as a
+    function of (seed, epoch), another order than without ``checkpoints``. A ``PyDataset``
+    must give the same batch for the same index, with items of one shape, and leave
+    ``on_epoch_begin`` and ``on_epoch_end`` alone; its batches are shuffled, one is read at a
+    time. What ``callbacks`` remember (``EarlyStopping``, say) begins anew in each call.
     """
     import keras
 
@@ -147,6 +73,18 @@ def fit(model, x, y=None, *, validation=None, epochs=10, batch_size=64, label=""
         _check_for(model, pair[0], "validation inputs")
         options["validation_data"] = pair
     progress = _progress(label or model.name, epochs)
+    if checkpoints is not None:
+        arrays = "y" in options
+        resumable_fit(
+            model,
+            Arrays(x, y, options["batch_size"]) if arrays else Batches(x),
+            options.get("validation_data"),
+            epochs=epochs,
+            checkpoints=checkpoints,
+            progress=progress,
+            callbacks=callbacks,
+        )
+        return progress.history
     try:
         model.fit(**options, callbacks=[progress, *callbacks])
     except KeyboardInterrupt:
@@ -180,13 +118,15 @@ def _progress(label, epochs):
     class Progress(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
+            self.start = {}  # the history before, of a run that goes on
+            self.note = ""
             self.history = {}
             self.shown = False
             self.display_id = f"ae-fit-{next(_runs)}"  # id(self) may come again
 
         def on_train_begin(self, logs=None):
-            self.history = {}
-            self._show(0)
+            self.history = {key: list(values) for key, values in self.start.items()}
+            self._show(self._done())
 
         def on_epoch_end(self, epoch, logs=None):
             for key, value in (logs or {}).items():
@@ -202,12 +142,15 @@ def _progress(label, epochs):
             self.finish()
 
         def finish(self, stopped=False):
-            done = len(self.history.get("loss", ()))
-            parts = [f"{label}: {done} epochs" + (" (stopped)" if stopped else "")]
+            notes = ", ".join(filter(None, [self.note, "stopped" if stopped else ""]))
+            parts = [f"{label}: {self._done()} epochs" + (f" ({notes})" if notes else "")]
             for key, name in (("loss", "loss"), ("val_loss", "held out")):
                 if key in self.history:
                     parts.append(f"{name} {self.history[key][-1]:.4f}")
             self._emit({"text/plain": " · ".join(parts)})
+
+        def _done(self):
+            return len(self.history.get("loss", ()))
 
         def _show(self, done):
             if not in_notebook():

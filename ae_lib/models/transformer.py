@@ -1,0 +1,220 @@
+"""A decoder-only Transformer language model: each word from the words before it, no code."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from ae_lib._checks import positive_int
+from ae_lib.text import BOS, EOS, PAD
+
+_STDDEV = 0.02  # of all first weights, as in GPT-2
+_EPSILON = 1e-5
+
+
+@keras.saving.register_keras_serializable("ae_lib")
+class TransformerLM(keras.Model):
+    """A decoder-only Transformer in the manner of GPT-2.
+
+    Source: Vaswani et al. (2017), the decoder without its view of an encoder; Radford et al.
+    (2019): normalisation before each part and at the end, GELU, learned positions, a
+    feed-forward part four times as wide, and first weights N(0, 0.02²), those that write to
+    the residual stream divided by √(2 · layers). The output's table is the embedding (Press
+    & Wolf 2017). Dropout acts on the embedded words and on each part's output, not on the
+    attention's weights, which fused kernels never write down.
+
+    Args:
+        vocabulary_size: ids are 0…vocabulary_size − 1; 0 <pad>, 1 <unk>, 2 <bos>, 3 <eos>.
+        width: size of a word's vector all the way up, a multiple of ``heads``.
+        layers: number of blocks, each attention and feed-forward.
+        heads: attention heads in a block.
+        length: positions, that of <bos> included: sentences of up to length − 1 words.
+        dropout: share of values that training drops, in [0, 1).
+        dtype: a Keras dtype policy; with "mixed_bfloat16" the products and the residual
+            stream are bfloat16, the weights and the softmax float32.
+
+    Raises:
+        TypeError, ValueError: a size that is no whole number ≥ 1, a width that the heads do
+            not divide, a share out of range.
+
+    Input everywhere: int (n, T) ids of words, right-padded with 0, without <bos> and <eos>,
+    T < length. The model adds these itself. Called, it gives the logits float32
+    (n, T + 1, vocabulary_size) of each next word, the last that of <eos>; its loss, in nats
+    per token, is the mean over words and <eos>, padding left out. Train it with
+    ``compile(optimizer)`` and ``fit(tokens)``.
+
+    With V words, width W, L layers and P positions it has
+    (V + P)·W + L·(12·W² + 13·W) + 2·W weights.
+
+    Example:
+        >>> model = TransformerLM(1000, width=64, layers=2, heads=4, length=16)
+        >>> model(np.array([[7, 8, 9, 0]])).shape
+        (1, 5, 1000)
+    """
+
+    def __init__(
+        self, vocabulary_size, width=256, layers=4, heads=4, length=64, dropout=0.0, **options
+    ):
+        super().__init__(**options)
+        self.vocabulary_size = positive_int(vocabulary_size, "vocabulary_size", least=EOS + 1)
+        self.width = positive_int(width, "width")
+        self.depth = positive_int(layers, "layers")  # Keras keeps the name "layers" to itself
+        self.heads = positive_int(heads, "heads")
+        self.length = positive_int(length, "length", least=2)
+        if width % heads:
+            raise ValueError(f"width: expected a multiple of heads, {heads}, got {width}")
+        self.dropout = _share(dropout, "dropout")
+        for name, size in (("embedding", vocabulary_size), ("positions", length)):
+            weight = self.add_weight(shape=(size, width), initializer=_normal(), name=name)
+            setattr(self, name, weight)
+        sizes = {"width": width, "heads": heads, "dropout": dropout, "dtype": self.dtype_policy}
+        stddev = _STDDEV / np.sqrt(2 * layers)
+        self.drop = _dropout(dropout, self.dtype_policy, "drop")
+        self.blocks = [_Block(**sizes, stddev=stddev, name=f"block_{i}") for i in range(layers)]
+        self.norm = _norm(width, self.dtype_policy, "norm")
+        self.built = True
+
+    def build(self, input_shape=None):
+        """Nothing to do: the parts come built."""
+
+    # Inside the graph
+
+    def model_input(self, tokens):
+        """<bos> and the words: what the model sees at each step, (n, T + 1)."""
+        tokens = ops.cast(tokens, "int32")
+        return ops.concatenate([ops.zeros_like(tokens[:, :1]) + BOS, tokens], axis=1)
+
+    def model_target(self, tokens):
+        """The words and <eos>: what the model should say at each step, (n, T + 1)."""
+        before = self.model_input(tokens)
+        padded = ops.concatenate([before[:, 1:], ops.zeros_like(before[:, :1])], axis=1)
+        return ops.where((padded == PAD) & (before != PAD), EOS, padded)
+
+    def call(self, tokens, training=None):
+        """Logits of each next word, float32 (n, T + 1, vocabulary_size).
+
+        Raises:
+            ValueError: more words than the model has positions for.
+        """
+        seen = self.model_input(tokens)
+        self._check_length(seen.shape[1], "tokens")
+        table = ops.cast(self.embedding, self.compute_dtype)
+        here = ops.cast(self.positions, self.compute_dtype)[: ops.shape(seen)[1]]
+        x = self.drop(ops.take(table, seen, axis=0) + here, training=training)
+        for block in self.blocks:
+            x = block(x, training=training)
+        return ops.cast(ops.matmul(self.norm(x), ops.transpose(table)), "float32")
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=False):
+        """Cross-entropy in nats per token, the mean over words and <eos>, padding left out.
+
+        Args:
+            x: tokens (n, T).
+            y_pred: the logits that ``call`` gave for them.
+        """
+        target = self.model_target(x)
+        weight = ops.cast(target != PAD, "float32")
+        nats = ops.sparse_categorical_crossentropy(target, y_pred, from_logits=True)
+        return ops.sum(nats * weight) / ops.sum(weight)
+
+    # From NumPy
+
+    def check_tokens(self, tokens, name="tokens"):
+        """Return ``tokens`` as int32 (n, T), T ≥ 1, or say what is wrong with them.
+
+        Raises:
+            TypeError: not whole numbers.
+            ValueError: not two axes, too long, an id outside the vocabulary, padding before
+                a word.
+        """
+        array = np.asarray(tokens)
+        if array.ndim != 2:
+            raise ValueError(f"{name}: expected shape (n, T), got {array.shape}")
+        if array.size and array.dtype.kind not in "iu":
+            raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}")
+        array = array.astype("int32")
+        self._check_length(array.shape[1] + 1, name)
+        if array.size and not 0 <= array.min() <= array.max() < self.vocabulary_size:
+            found = f"{array.min()}…{array.max()}"
+            raise ValueError(f"{name}: expected 0…{self.vocabulary_size - 1}, got {found}")
+        if ((array[:, :-1] == PAD) & (array[:, 1:] != PAD)).any():
+            raise ValueError(f"{name}: padding (0) stands before a word; pad on the right")
+        return array if array.shape[1] else np.zeros((len(array), 1), "int32")
+
+    check_input = check_tokens  # what ``training.fit`` calls it
+
+    def _check_length(self, positions, name):
+        if positions is not None and positions > self.length:
+            raise ValueError(
+                f"{name}: expected at most {self.length - 1} words a row (length={self.length}, "
+                f"one position being that of <bos>), got {positions - 1}; cut them, or make the "
+                "model longer"
+            )
+
+    def get_config(self):
+        names = ("vocabulary_size", "width", "heads", "length", "dropout")
+        config = {name: getattr(self, name) for name in names}
+        return {**super().get_config(), **config, "layers": self.depth}
+
+
+class _Block(layers.Layer):
+    """Attention and feed-forward, each after a normalisation and added to what came in."""
+
+    def __init__(self, width, heads, dropout, stddev, **options):
+        super().__init__(**options)
+        self.width, self.heads = width, heads
+        policy = self.dtype_policy
+
+        def named(part):  # on PyTorch Keras knows a weight by its path: no two may share one
+            return f"{self.name}_{part}"
+
+        def dense(part, inputs, outputs, stddev=_STDDEV):
+            layer = layers.Dense(
+                outputs, kernel_initializer=_normal(stddev), dtype=policy, name=named(part)
+            )
+            layer.build((None, inputs))
+            return layer
+
+        self.norm_1 = _norm(width, policy, named("norm_1"))
+        self.to_qkv = dense("to_qkv", width, 3 * width)
+        self.from_heads = dense("from_heads", width, width, stddev)
+        self.norm_2 = _norm(width, policy, named("norm_2"))
+        self.widen = dense("widen", width, 4 * width)
+        self.narrow = dense("narrow", 4 * width, width, stddev)
+        self.drop_1 = _dropout(dropout, policy, named("drop_1"))
+        self.drop_2 = _dropout(dropout, policy, named("drop_2"))
+        self.built = True
+
+    def call(self, x, training=None):
+        x = x + self.drop_1(self.attend(self.norm_1(x)), training=training)
+        wide = ops.gelu(self.widen(self.norm_2(x)), approximate=True)
+        return x + self.drop_2(self.narrow(wide), training=training)
+
+    def attend(self, x):
+        n, positions = ops.shape(x)[:2]
+        shape = (n, positions, self.heads, self.width // self.heads)
+        parts = [ops.reshape(part, shape) for part in ops.split(self.to_qkv(x), 3, axis=-1)]
+        mixed = ops.dot_product_attention(*parts, is_causal=True)
+        return self.from_heads(ops.reshape(mixed, (n, positions, self.width)))
+
+
+def _normal(stddev=_STDDEV):
+    """A fresh initializer: one that is used twice gives the same numbers twice."""
+    return keras.initializers.RandomNormal(stddev=stddev)
+
+
+def _norm(width, policy, name):
+    layer = layers.LayerNormalization(epsilon=_EPSILON, dtype=policy, name=name)
+    layer.build((None, None, width))
+    return layer
+
+
+def _dropout(rate, policy, name):
+    layer = layers.Dropout(rate, dtype=policy, name=name)
+    layer.build((None, None, None))
+    return layer
+
+
+def _share(value, name):
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: expected a share in [0, 1), got {value}")
+    return float(value)

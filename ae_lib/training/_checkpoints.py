@@ -1,0 +1,401 @@
+"""Checkpoints: the whole state of a training run in one file, written whole or not at all.
+
+Why not what Keras 3.13 brings: ``BackupAndRestore(save_freq=4)``, killed at step 17 of 50,
+begins the epoch anew with the weights of its middle and takes 56 steps; with drop-out even
+``save_freq="epoch"`` comes to other weights, because the seed generators are not saved; the
+history of before is lost; it overwrites its file in place, and of twelve files with one bit
+flipped it loaded twelve without a word. ``OrbaxCheckpoint`` needs a package that Keras does not
+install; ``tf.train.CheckpointManager`` is for TensorFlow alone, and none of them knows which
+batch comes next.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+import warnings
+from contextlib import suppress
+from functools import partial
+from io import BytesIO
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from ae_lib._checks import positive_int
+
+_NAME = re.compile(r"step-(\d+)\.npz")
+_FORMAT = 1
+_HEADER = "checkpoint"  # the array that holds the JSON header, as UTF-8 bytes
+
+
+class Checkpoints:
+    """A folder of checkpoints of one training run.
+
+    Args:
+        folder: where they go; made when the first is written. A folder holds one run.
+        every_steps: save after every so many steps (batches), int ≥ 1.
+        every_minutes: save when so many minutes have passed since the last time, > 0.
+        keep: how many of the newest stay, int ≥ 1. With two, a damaged file costs one interval.
+        clock: a function that gives seconds, for ``every_minutes``.
+
+    Raises:
+        TypeError, ValueError: a number that is out of range or none.
+
+    Each is one file ``step-00000120.npz``, which ``np.load`` opens: weights, the optimizer's
+    variables, the metrics' running sums and the states of Keras's and PyTorch's random number
+    generators, bit for bit, with a JSON header and the SHA-256 of it all. Python's and NumPy's
+    own generators are not held, nor what callbacks remember.
+
+    Example:
+        >>> checkpoints = Checkpoints("drive/run-1", every_minutes=10)
+        >>> history = fit(model, x, epochs=50, checkpoints=checkpoints)
+    """
+
+    def __init__(
+        self, folder, *, every_steps=None, every_minutes=None, keep=2, clock=time.monotonic
+    ):
+        self.folder = Path(folder).expanduser()
+        self.every_steps = (
+            None if every_steps is None else positive_int(every_steps, "every_steps")
+        )
+        if every_minutes is not None:
+            if isinstance(every_minutes, bool) or not isinstance(every_minutes, (int, float)):
+                raise TypeError(f"every_minutes: expected a number, got {every_minutes!r}")
+            if not 0 < every_minutes < float("inf"):
+                raise ValueError(f"every_minutes: expected more than 0, got {every_minutes}")
+        self.every_steps, self.every_minutes = every_steps, every_minutes
+        self.keep = positive_int(keep, "keep")
+        self._clock = clock
+        self._since = None  # the last save, or the first question
+        self._damaged = set()  # files found damaged: they count for nothing
+
+    def due(self, step):
+        """Whether a checkpoint should be written now that ``step`` steps are done.
+
+        The minutes count from the last save; before there is one, from the first call.
+        """
+        now = self._clock()
+        if self._since is None:
+            self._since = now
+        if self.every_steps is not None and step % self.every_steps == 0:
+            return True
+        return self.every_minutes is not None and now - self._since >= 60 * self.every_minutes
+
+    def save(self, model, step, **info):
+        """Write the model's state after ``step`` steps; then remove all but the newest.
+
+        The bytes go to a temporary file beside the others, are forced to the disk, read back
+        and compared, and only then take the checkpoint's name. Until then the checkpoints
+        before it are untouched.
+
+        Args:
+            model: built Keras model; compiled or not.
+            step: int ≥ 0.
+            info: what JSON can hold; ``restore`` gives it back.
+
+        Returns:
+            ``Path`` of the file.
+
+        Raises:
+            OSError: it cannot be written: the disk is full, say. No temporary file is left.
+            TypeError: ``info`` is not for JSON.
+            ValueError: the model is not built; or the folder holds a later step, which
+                belongs to another run or was not restored.
+        """
+        step = positive_int(step, "step", least=0)
+        later = [file for file in self._files() if _step(file) > step]
+        later = [file.name for file in later if file not in self._damaged]
+        if later:
+            raise ValueError(
+                f"step {step}: {self.folder} already holds {later[0]}: restore that first, or "
+                "give this run a folder of its own"
+            )
+        raw = _pack(model, step, info)
+        path = self.folder / f"step-{step:08d}.npz"
+        temporary = self.folder / f".{path.name}.{os.getpid()}.part"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for left in self.folder.glob(".step-*.part"):
+                with suppress(OSError):  # another's, perhaps
+                    left.unlink()
+            with temporary.open("xb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            if temporary.read_bytes() != raw:
+                raise OSError(errno.EIO, "what was written reads back differently")
+            temporary.replace(path)
+        except OSError as error:
+            raise OSError(error.errno, self._no_room(step, len(raw), error)) from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        _sync_folder(self.folder)
+        self._since = self._clock()
+        self._damaged.discard(path)
+        self._prune(step)
+        return path
+
+    def restore(self, model):
+        """Load the newest whole checkpoint into the model.
+
+        Args:
+            model: Keras model of the saved one's shapes, built; an optimizer that is not
+                built is built. Metrics, which ``fit`` builds, are left if others were built
+                when the checkpoint was saved.
+
+        Returns:
+            dict of what was given to ``save`` as ``info``, with ``"step"``; None where there
+            is no whole checkpoint, with the model as it was.
+
+        Raises:
+            ValueError: the checkpoint is of another model; the model is as it was.
+
+        Warns:
+            RuntimeWarning: for each file that is damaged or no checkpoint, by name. The one
+                before it is taken.
+        """
+        saved = self.newest()
+        if saved is None:
+            return None
+        saved.load(model)
+        saved.load_generators()
+        return {**saved.info, "step": saved.step}
+
+    def newest(self):
+        """The newest whole checkpoint as ``Saved``, or None; warns as ``restore`` does."""
+        for path in reversed(self._files()):
+            try:
+                return Saved(path)
+            except Damaged as error:
+                self._damaged.add(path)
+                warnings.warn(
+                    f"{path}: skipped, {error}; looking for the one before",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+        return None
+
+    def _files(self):
+        """All files named like checkpoints, oldest step first."""
+        if not self.folder.is_dir():
+            return []
+        found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, key=_step)
+
+    def _prune(self, step):
+        """Remove what stands before the newest ``keep``; damaged files do not count."""
+        files = [path for path in self._files() if _step(path) <= step]
+        whole = [path for path in files if path not in self._damaged]
+        for path in set(files) - set(whole[-self.keep :]):
+            with suppress(OSError):  # in the way of nothing
+                path.unlink()
+
+    def _no_room(self, step, needed, error):
+        place = self.folder
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        free = "unknown"
+        with suppress(OSError):
+            free = f"{shutil.disk_usage(place).free:,} bytes"
+        return (
+            f"the checkpoint of step {step} could not be written to {self.folder}: "
+            f"{error.strerror or error}. It needs {needed:,} bytes (free there: {free}). Make "
+            "room or choose another folder, then run this again: training goes on from the "
+            "newest checkpoint in the folder, which is untouched"
+        )
+
+
+class Damaged(Exception):
+    """A file that is no whole checkpoint."""
+
+
+class Saved:
+    """One checkpoint, read and found whole.
+
+    Attributes: ``path``; ``step``; ``info``, the dict given to ``save``.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise Damaged(f"cannot be read ({error.strerror})") from error
+        if not raw:
+            raise Damaged("it is empty")
+        try:
+            with np.load(BytesIO(raw), allow_pickle=False) as stored:
+                arrays = dict(stored)
+            header = json.loads(arrays.pop(_HEADER).tobytes())
+            self.arrays = arrays
+            self.variables, digest = header["variables"], header.pop("sha256")
+            self.step, self.info = header["step"], header["info"]
+        except Exception as error:  # whatever damage brings zipfile, NumPy and json to raise
+            cause = f"{type(error).__name__}: {error}"
+            raise Damaged(f"no whole checkpoint, {len(raw):,} bytes ({cause})") from error
+        if header["format"] != _FORMAT:
+            raise Damaged(f"its format is {header['format']}, this library's is {_FORMAT}")
+        if digest != _digest(header, arrays):
+            raise Damaged("its SHA-256 is not the recorded one")
+        if self.step != _step(path):
+            raise Damaged(f"it is of step {self.step}: renamed?")
+
+    def load(self, model, *, groups=("model", "optimizer", "metrics"), all_metrics=False):
+        """Give the model these values, after all of them have been found to fit.
+
+        Args:
+            groups: which.
+            all_metrics: refuse a model whose metrics are not those saved; otherwise, where
+                they differ in number, they are left.
+        """
+        state = _state(model)
+        if not all_metrics and len(state["metrics"]) != len(self.variables["metrics"]):
+            groups = [group for group in groups if group != "metrics"]
+        self.check(model, groups)
+        for group in groups:
+            for place, variable in enumerate(state[group]):
+                array = self.arrays[_key(group, place)]
+                if self.variables[group][place][2] == "bfloat16":
+                    from ml_dtypes import bfloat16
+
+                    array = array.view(bfloat16)
+                variable.assign(array)
+
+    def check(self, model, groups=("model",)):
+        """Raise ValueError, which says what differs, unless the model has these variables."""
+        state = _state(model)
+        for group in groups:
+            self._compare(group, _describe(state[group], model.name))
+
+    def load_generators(self):
+        """Set the random number generators that belong to no model as they were."""
+        for name, (_, give) in _generators().items():
+            if f"generators/{name}" in self.arrays:
+                give(self.arrays[f"generators/{name}"])
+
+    def _compare(self, group, here):
+        def words(entry):
+            return f"{entry[0]} {tuple(entry[1])} {entry[2]}" if entry else "nothing"
+
+        there = self.variables[group]
+        for one, other in zip_longest(there, here):
+            if not one or not other or _plain(one) != _plain(other):
+                raise ValueError(
+                    f"{self.path} is of another model: of its {len(there)} {group} variables "
+                    f"and the {len(here)} here, the first to differ are {words(one)} there and "
+                    f"{words(other)} here. Build and compile the model that was saved, or give "
+                    "this one a folder of its own"
+                )
+
+
+def _state(model):
+    """``{group: variables}`` that make up a model's state; builds the optimizer."""
+    if not model.built:
+        raise ValueError(f"{model.name}: not built; call it on a batch, or give it an Input")
+    if hasattr(model, "jax_state_sync"):  # inside fit, JAX keeps the state elsewhere
+        model.jax_state_sync()
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    return {
+        "model": model.variables,
+        "optimizer": [] if optimizer is None else optimizer.variables,
+        "metrics": model.metrics_variables,
+    }
+
+
+def _generators():
+    """``{name: (take, give)}`` for the states of the generators that belong to no model."""
+    from keras import backend, ops
+    from keras.src.random.seed_generator import global_seed_generator  # it has no public name
+
+    state = global_seed_generator().state
+    found = {"keras": (lambda: ops.convert_to_numpy(state), state.assign)}
+    if backend.backend() == "torch":  # Keras's Dropout without a seed draws here
+        import torch
+
+        found["torch"] = (torch.get_rng_state, lambda a: torch.set_rng_state(torch.tensor(a)))
+        for place in range(torch.cuda.device_count()):
+            found[f"cuda-{place}"] = (
+                partial(torch.cuda.get_rng_state, place),
+                lambda a, place=place: torch.cuda.set_rng_state(torch.tensor(a), place),
+            )
+    return found
+
+
+def _describe(variables, model_name):
+    """``[path, shape, dtype]`` of each, the path without the model's own name."""
+    own = re.compile(rf"(^|/){re.escape(model_name)}[/_]")
+    return [[own.sub(r"\1", v.path), list(v.shape), v.dtype] for v in variables]
+
+
+def _plain(entry):
+    """An entry of ``_describe`` without the numbers Keras appends to names given twice."""
+    path, *rest = entry
+    return [re.sub(r"_\d+(?=[_/]|$)", "", path), *rest]
+
+
+def _key(group, place):
+    return f"{group}/{place:05d}"
+
+
+def _step(path):
+    return int(_NAME.fullmatch(path.name)[1])
+
+
+def _pack(model, step, info):
+    """The bytes of a checkpoint: an ``.npz`` of the header and all variables."""
+    from keras import ops
+
+    state = _state(model)
+    arrays = {}
+    for group, variables in state.items():
+        for place, variable in enumerate(variables):
+            array = np.asarray(ops.convert_to_numpy(variable))
+            # NumPy's files know no bfloat16: its bits go as whole numbers.
+            arrays[_key(group, place)] = (
+                array.view("uint16") if variable.dtype == "bfloat16" else array
+            )
+    for name, (take, _) in _generators().items():
+        arrays[f"generators/{name}"] = np.asarray(take())
+    header = {
+        "format": _FORMAT,
+        "step": step,
+        "info": info,
+        "variables": {
+            group: _describe(variables, model.name) for group, variables in state.items()
+        },
+    }
+    try:
+        header = json.loads(json.dumps(header))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"info: expected what JSON can hold: {error}") from error
+    header["sha256"] = _digest(header, arrays)
+    text = json.dumps(header).encode()
+    buffer = BytesIO()
+    np.savez(buffer, **{_HEADER: np.frombuffer(text, "uint8")}, **arrays)
+    return buffer.getbuffer()
+
+
+def _digest(header, arrays):
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.reshape(-1).view("uint8"))
+    return digest.hexdigest()
+
+
+def _sync_folder(folder):
+    """Force the new name itself to the disk, where the system can."""
+    with suppress(OSError):  # a mounted drive, or Windows
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

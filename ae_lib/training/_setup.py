@@ -1,0 +1,69 @@
+"""Before training: seeds, the device, and the scale a chapter runs at."""
+
+import os
+from types import SimpleNamespace
+
+from ae_lib._checks import positive_int
+
+SCALES = ("small", "large")
+
+
+def set_seed(seed):
+    """Seed Python, NumPy and the Keras backend, and ask it for repeatable kernels.
+
+    Args:
+        seed: int ≥ 0.
+    """
+    import keras
+
+    keras.utils.set_random_seed(positive_int(seed, "seed", least=0))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        tf.get_logger().setLevel("ERROR")  # its advice on retracing is not for a page
+
+
+def has_gpu():
+    """Whether the Keras backend sees a GPU."""
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    if backend == "jax":
+        import jax
+
+        return any(device.platform == "gpu" for device in jax.devices())
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def scale(small, large=None):
+    """Choose a chapter's sizes: small on a CPU, large on a GPU.
+
+    The variable ``AE_SCALE`` (``small`` or ``large``) overrides the choice.
+
+    Args:
+        small, large: dicts of settings; ``large`` needs to name only what differs.
+
+    Returns:
+        ``SimpleNamespace`` of the settings, with ``name`` added.
+
+    Raises:
+        ValueError: ``AE_SCALE`` is neither name, or ``large`` has a setting ``small`` lacks.
+
+    Example:
+        >>> preset = scale(small=dict(epochs=20), large=dict(epochs=100))
+    """
+    large = large or {}
+    unknown = sorted(set(large) - set(small))
+    if unknown:
+        raise ValueError(f"large: settings {unknown} are not in small")
+    name = os.environ.get("AE_SCALE") or ("large" if has_gpu() else "small")
+    if name not in SCALES:
+        raise ValueError(f"AE_SCALE: got {name!r}; expected one of {', '.join(SCALES)}")
+    return SimpleNamespace(name=name, **{**small, **(large if name == "large" else {})})

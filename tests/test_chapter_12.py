@@ -1,0 +1,191 @@
+"""Chapter 12 against the library: the same counts, formats and sums, answers that pass."""
+
+import ast
+import json
+from pathlib import Path
+
+import keras
+import ml_dtypes
+import numpy as np
+import pytest
+
+from ae_lib import data, exercises, models, training
+from ae_lib.exercises import _gpu_runs
+from tests.chapter_code import CHAPTERS, definitions
+
+SOLUTIONS = {
+    "floor": "gpu.bound",
+    "choose": "gpu.batch",
+    "encoder": "gpu.cudnn",
+    "step": "gpu.overflow",
+    "train": "gpu.accumulate",
+    "checkpoint": "gpu.resume",
+    "explain": "gpu.efficiency",
+    "bill": "gpu.bill",
+}
+SIZES = {"V": 2000, "units": 256, "width": 128, "code": 256}
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    names = (
+        "record",
+        "medians",
+        "product_cost",
+        "lstm_products",
+        "gpu_steps",
+        "gpu_ceilings",
+        "largest",
+        "smallest",
+        "through",
+        "ring_all_reduce",
+        "power_law",
+        *SOLUTIONS,
+    )
+    return definitions("12", *names, given=SIZES)
+
+
+def cells():
+    (path,) = CHAPTERS.glob("12_*.ipynb")
+    return [
+        (cell["cell_type"], "".join(cell["source"]))
+        for cell in json.loads(path.read_text("utf8"))["cells"]
+    ]
+
+
+@pytest.mark.parametrize(("solution", "exercise"), SOLUTIONS.items())
+def test_the_solutions_in_the_chapter_pass(chapter, solution, exercise):
+    assert exercises.judge(exercises.load(exercise), chapter[solution]).state == "right"
+
+
+def test_the_run_in_the_exercise_is_the_one_that_is_judged():
+    """``class Run`` as printed, but for its docstring."""
+
+    def bare(source):
+        (node,) = [
+            n
+            for n in ast.walk(ast.parse(source))
+            if isinstance(n, ast.ClassDef) and n.name == "Run"
+        ]
+        for part in ast.walk(node):
+            if isinstance(part, (ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(part):
+                part.body = part.body[1:]
+        return ast.dump(node)
+
+    (text,) = [s for kind, s in cells() if kind == "markdown" and "class Run:" in s]
+    printed = text.split("```python\n")[1].split("```")[0]
+    assert bare(printed) == bare(Path(_gpu_runs.__file__).read_text("utf8"))
+
+
+def test_a_product_costs_what_the_library_counts(chapter):
+    """Through the Transformer's output: tokens by width, width by vocabulary, three times."""
+    cost = training.transformer_cost(500, 64, 1, 2, 16, 8)
+    operations, _ = chapter["product_cost"](16 * 8, 64, 500)
+    assert cost.parts["output softmax"].operations == 3 * operations
+    assert chapter["product_cost"](2, 3, 5, width=2) == (60, 2 * (6 + 15 + 10))
+
+
+@pytest.mark.parametrize("batch, words", [(1, 1), (64, 8), (3, 20)])
+def test_products_by_hand_are_the_librarys(chapter, batch, words):
+    cost = training.lstm_autoencoder_cost(2000, 256, 128, 256, batch, words)
+    products = sum(cost.parts[part].operations for part in cost.parts if "LSTM" in part)
+    products += cost.parts["code"].operations + cost.parts["output softmax"].operations
+    assert chapter["lstm_products"](batch, words) == products
+
+
+def test_the_counted_models_are_the_models():
+    assert (
+        training.lstm_autoencoder_cost(50, 8, 6, 8, 1, 3).parameters
+        == models.Seq2SeqAutoencoder(50, 8, 6, 8).count_params()
+    )
+    assert (
+        training.transformer_cost(50, 8, 2, 2, 9, 1).parameters
+        == models.TransformerLM(50, width=8, layers=2, heads=2, length=9).count_params()
+    )
+
+
+@pytest.mark.parametrize(
+    "kind, bits",
+    [("float32", (8, 23)), ("float16", (5, 10)), (ml_dtypes.bfloat16, (8, 7))]
+    + [(ml_dtypes.float8_e5m2, (5, 2))],
+)
+def test_formats_by_their_bits(chapter, kind, bits):
+    info = ml_dtypes.finfo(kind)
+    assert chapter["largest"](*bits) == float(info.max)
+    assert chapter["smallest"](*bits) == float(info.smallest_subnormal)
+    assert 2.0 ** -bits[1] == float(info.eps)
+
+
+def test_what_passes_through_a_format(chapter):
+    chapter["gradient"] = np.array([2.0**-26, -(2.0**-20), 1.0], "float32")
+    np.testing.assert_array_equal(chapter["through"]("float16"), [0, -(2.0**-20), 1])
+    np.testing.assert_array_equal(chapter["through"]("float16", 2.0**15), chapter["gradient"])
+
+
+@pytest.mark.parametrize("workers", [2, 3, 7])
+@pytest.mark.parametrize("size", [7, 10, 1000])
+def test_the_ring_adds_up_everywhere(chapter, workers, size):
+    gradients = np.random.default_rng(workers).normal(size=(workers, size))
+    before = gradients.copy()
+    sums, sent = chapter["ring_all_reduce"](list(gradients))
+    for at_one in sums:
+        np.testing.assert_allclose(at_one, gradients.sum(0), atol=1e-12)
+    np.testing.assert_array_equal(gradients, before)
+    exact = 2 * (workers - 1) / workers * size
+    assert abs(sent - exact) <= 2 * (workers - 1)  # pieces of unequal size
+
+
+def test_a_power_law_that_is_true_is_found(chapter):
+    sizes = np.array([1.0, 2.0, 4.0, 8.0])
+    middle, low, high = chapter["power_law"](sizes, 3 * sizes**1.5, 16.0)
+    assert middle == pytest.approx(3 * 16**1.5)
+    assert low == pytest.approx(high)
+    noisy = 3 * sizes**1.5 * np.array([1.1, 0.9, 1.05, 0.95])
+    middle, low, high = chapter["power_law"](noisy.tolist(), noisy.tolist(), 16.0)
+    assert low <= middle <= high
+    middle, low, high = chapter["power_law"](sizes, noisy, 16.0)
+    assert low < 3 * 16**1.5 < high
+
+
+def test_recorded_gpu_steps_become_points(chapter):
+    """The record's layout is that of benchmarks/gpu.py."""
+    shape = {"vocabulary": 97, "units": 1024, "embedding": 24, "batch": 6, "words": 4}
+    rows = {
+        "a": {
+            "shape": {**shape, "precision": "bfloat16"},
+            "tokens_per_second": {"x": 3.0, "y": 5},
+        },
+        "b": {"shape": {**shape, "precision": "float32"}, "tokens_per_second": {"x": 9.0}},
+        "c": {"shape": {**shape, "precision": "bfloat16"}, "tokens_per_second": {}},
+    }
+    cost = training.lstm_autoencoder_cost(97, 1024, 24, 1024, 6, 4)
+    (point,) = chapter["gpu_steps"]({"results": rows})
+    assert point == (cost.intensity, pytest.approx(cost.operations * 5 / (6 * 5)), 6)
+
+
+def test_recorded_gpu_ceilings_are_the_better_backends(chapter):
+    one = {"bfloat16": {"operations_per_second": 4.0}, "copy": {"bytes_per_second": 2.0}}
+    two = {"bfloat16": {"operations_per_second": 3.0}, "copy": {"bytes_per_second": 5.0}}
+    found = chapter["gpu_ceilings"]({"results": {"jax": one, "torch": two, "none": {}}})
+    assert (found.operations_per_second, found.bytes_per_second) == (4.0, 5.0)
+
+
+def test_a_missing_record_is_none_and_not_an_error(chapter):
+    assert chapter["record"]("no such record") is None
+    assert chapter["record"]("scaling") == data.load_record("scaling")
+
+
+def test_medians_take_turns(chapter):
+    calls = []
+    found = chapter["medians"]({name: lambda n=name: calls.append(n) for name in "ab"}, rounds=3)
+    assert "".join(calls) == "aabb" + 3 * "ab"
+    assert list(found) == ["a", "b"]
+
+
+def test_keras_averages_what_it_accumulates():
+    """What the chapter says of ``gradient_accumulation_steps``: the plain mean of the pieces."""
+    weight = keras.Variable(np.zeros(2, "float32"))
+    rule = keras.optimizers.SGD(1.0, gradient_accumulation_steps=2)
+    for gradient in ([1.0, 0.0], [3.0, 4.0]):
+        rule.apply([keras.ops.convert_to_tensor(gradient)], [weight])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(weight), [-2, -2])

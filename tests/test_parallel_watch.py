@@ -1,0 +1,184 @@
+"""Workers meet, hear of each other's failures, and name the one at fault."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from ae_lib.training import _parallel_watch as watching
+from ae_lib.training._parallel_watch import Failure, Watch, free_port, meet
+
+GUARD = 240  # seconds after which a run hangs: a guard for the suite, no claim about speed
+
+
+def listens(where):
+    with socket.socket() as probe:
+        return not probe.connect_ex(watching.split_address(where))
+
+
+def card(index, processes=2, stored="", **settings):
+    settings = {"batch": 64, **settings}
+    return {
+        "index": index,
+        "processes": processes,
+        "host": f"host{index}",
+        "settings": settings,
+        "stored": stored,
+    }
+
+
+def met(*cards, patience=20):
+    """What ``meet`` gave or raised to each of these workers."""
+    address = f"127.0.0.1:{free_port()}"
+    return outcomes(*(lambda own=own: meet(address, own, patience) for own in cards))
+
+
+def test_three_meet():
+    teams = met(*(card(i, processes=3) for i in range(3)))
+    engines = [c["engine"] for c in teams[0].cards]
+    assert len(set(engines)) == 3
+    assert all(team.cards == teams[0].cards for team in teams)
+    for team in teams:
+        team.close()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (card(1, batch=32), "batch: worker 1 on host1 has 32, worker 0 on host0 has 64"),
+        (card(1, processes=3), "processes: worker 1 on host1 has 3, worker 0 on host0 has 2"),
+        (card(1, stored="x"), "worker 1 on host1 and worker 0 on host0 see different checkpoints"),
+    ],
+)
+def test_workers_that_disagree_all_hear_why(other, words):
+    for failure in met(card(0), other):
+        assert isinstance(failure, Failure)
+        assert words in str(failure)
+
+
+def test_an_index_given_twice():
+    found = met(card(0, processes=3), card(1, processes=3), card(1, processes=3), patience=2)
+    said = sorted(str(failure) for failure in found)
+    assert said[0].startswith("index: worker 1 is there already, on host1")
+    assert said[1:] == [said[1]] * 2 and said[1].startswith("worker 2 of 3 did not come")
+
+
+def test_a_stranger_at_the_door():
+    """Whoever else connects to the port neither joins nor stops the workers."""
+    address = f"127.0.0.1:{free_port()}"
+
+    def late():
+        while not listens(address):  # itself a stranger that says nothing
+            time.sleep(0.01)
+        with socket.create_connection(watching.split_address(address)) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            return meet(address, card(1), 20)
+
+    first, other = outcomes(lambda: meet(address, card(0), 20), late)
+    assert [len(team.cards) for team in (first, other)] == [2, 2]
+    for team in (first, other):
+        team.close()
+
+
+@pytest.fixture
+def pair():
+    teams = met(card(0), card(1))
+    yield teams
+    for team in teams:
+        team.close()
+
+
+def watch(team, saved=40, keeps=True):
+    shown = []
+    return Watch(team, saved, keeps, shown.append), shown
+
+
+def outcomes(*functions):
+    """What each of these, run side by side, returned or raised; fails if one hangs."""
+    found = [TimeoutError("it hangs")] * len(functions)
+
+    def go(place):
+        try:
+            found[place] = functions[place]()
+        except Failure as failure:
+            found[place] = failure
+
+    threads = [threading.Thread(target=go, args=(i,), daemon=True) for i in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(GUARD / 8)
+    return found
+
+
+def failure_of(watched):
+    (failure,) = outcomes(watched.run)
+    assert isinstance(failure, Failure), failure
+    return str(failure)
+
+
+def test_both_finish(pair):
+    first, other = (watch(team)[0] for team in pair)
+    for team in pair:
+        team.messages.put((team.index, {"step": 50, "finished": True}))
+    assert outcomes(first.run, other.run) == [None, None]
+    assert first.done and other.done
+
+
+def test_silence_is_noticed_on_both_sides(pair, monkeypatch):
+    monkeypatch.setattr(watching, "SILENCE", 0.3)
+    monkeypatch.setattr(watching, "GRACE", 60)
+    (first, _), (other, _) = (watch(team) for team in pair)
+    said = failure_of(first)
+    assert said.startswith("worker 1 of 2 on host host1 stopped answering at step 40 (silent")
+    assert said.endswith("start again with the same command to go on from step 40")
+    assert failure_of(other).startswith("worker 0 of 2 on host host0 stopped answering")
+
+
+def test_workers_that_wait_for_each_other_are_stopped(pair, monkeypatch):
+    monkeypatch.setattr(watching, "STALL", 0.2)
+    first, _ = watch(pair[0])
+    assert failure_of(first).startswith("no worker has taken a step for 0 s after step 40: all")
+
+
+def test_lost_connection(pair):
+    first, _ = watch(pair[0], saved=0, keeps=False)
+    pair[1].close()
+    said = failure_of(first)
+    assert said.startswith("worker 1 of 2 on host host1 stopped answering at step 0;")
+    assert said.endswith("with --folder it would go on from its last checkpoint")
+
+
+def test_the_cause_counts_not_its_consequence(pair):
+    """Worker 0's engine gives up first; the kill that made it so is heard of a moment later."""
+    first, _ = watch(pair[0])
+    pair[0].messages.put((0, {"ended": 1, "words": "RuntimeError: connection closed by peer"}))
+    pair[1].send({"step": 47})
+    pair[1].send({"ended": -9, "words": ""})
+    said = failure_of(first)
+    assert said.startswith("worker 1 of 2 on host host1 stopped answering at step 47 (killed by")
+
+
+def test_a_frozen_worker_is_named_not_the_one_that_complains(pair, monkeypatch):
+    monkeypatch.setattr(watching, "QUIET", 0.2)
+    first, _ = watch(pair[0])
+    time.sleep(0.3)
+    pair[0].messages.put((0, {"step": 41}))
+    pair[0].messages.put((0, {"ended": -6, "words": "unhealthy tasks"}))
+    assert failure_of(first).startswith("worker 1 of 2 on host host1 stopped answering")
+
+
+def test_a_failure_of_its_own(pair, monkeypatch):
+    monkeypatch.setattr(watching, "GRACE", 0.1)
+    first, _ = watch(pair[0])
+    pair[1].send({"step": 43, "saved": 42, "ended": 1, "words": "MemoryError: no room"})
+    said = failure_of(first)
+    assert said.startswith("worker 1 of 2 on host host1 failed at step 43 (MemoryError: no room)")
+    assert said.endswith("to go on from step 42")
+
+
+def test_a_clear_error_is_passed_on_as_it_is(pair):
+    first, _ = watch(pair[0])
+    pair[1].send({"error": "the loss became nan in step 7: nothing more can be learned"})
+    assert failure_of(first) == "the loss became nan in step 7: nothing more can be learned"
