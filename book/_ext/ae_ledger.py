@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from ae_numbers import chapter_number
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -19,12 +20,6 @@ def read_title(path):
         if cell["cell_type"] == "markdown" and found:
             return found.group(1).strip()
     return Path(path).stem
-
-
-def chapter_number(config, docname):
-    """A chapter's number in the book: its place in the table of contents, as the pages count."""
-    chapters = [name for name in config.external_site_map if name.startswith("chapters/")]
-    return chapters.index(docname) + 1
 
 
 class Generated(SphinxDirective):
@@ -67,7 +62,7 @@ class ClaimsLedger(Generated):
             env.note_dependency(path)
             (claims,) = read_ledger([path]).values()
             total += len(claims)
-            chapter = chapter_number(env.config, docname)
+            chapter = chapter_number(docname)
             section = nodes.section(ids=[f"ledger-{chapter}"])
             section += nodes.title(text=f"Chapter {chapter}. {read_title(path)}")
             rows = []

@@ -8,7 +8,7 @@ the ledger. What only a running notebook needs (widget states) stays out of the 
 import re
 
 import myst_nb.sphinx_
-from ae_ledger import chapter_number
+from ae_numbers import chapter_number
 from docutils import nodes
 from myst_nb.core.render import NbElementRenderer
 from myst_nb.sphinx_ import HideCodeCellNode
@@ -65,7 +65,7 @@ class BookRenderer(NbElementRenderer):
     def _number_claim(self, html):
         """Put ``Claim 2.3`` before the claim, a link to its row in the ledger."""
         env = self.renderer.sphinx_env
-        chapter = chapter_number(env.config, env.docname)
+        chapter = chapter_number(env.docname)
         count = env.temp_data["ae_claims"] = env.temp_data.get("ae_claims", 0) + 1
         number = f"{chapter}.{count}"
         up = "../" * env.docname.count("/")

@@ -290,3 +290,20 @@ def test_claims_are_numbered_as_their_page_and_stand_in_the_ledger(site, name):
     assert numbers
     ledger = (site / "book/claims.html").read_text("utf8")
     assert all(f'id="ledger-{chapter}.{count}"' in ledger for _, count, _, _ in numbers)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_page_has_the_number_of_its_file(site, name):
+    text = (site / name).read_text("utf8")
+    number = str(int(re.search(r"/(\d\d)_", name)[1]))
+    found = {
+        "headings": re.findall(r'<h[1-6]>\s*<span class="section-number">(\d+)\.', text),
+        "captions": re.findall(r'class="caption-number">\w+ (\d+)\.\d', text),
+        "equations": re.findall(r'class="eqno">\((\d+)\.\d', text),
+        "contents": re.findall(r'nav-link" href="#[^"]*">(\d+)\.\d', text),
+    }
+    assert {kind: set(numbers) for kind, numbers in found.items()} == dict.fromkeys(
+        found, {number}
+    )
+    front = (site / "book/intro.html").read_text("utf8")
+    assert re.findall(rf'href="\.\./{name}">(\d+)\. ', front) == [number]
