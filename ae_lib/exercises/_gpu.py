@@ -40,12 +40,15 @@ def same_slip(found, cases, slips):
         slips: pairs (function of a case's arguments with the mistake in it, message).
 
     Raises:
-        Wrong: with the message of the first slip that fits. If none does, nothing happens.
+        Wrong: with the message of the slip that fits, to the last digits if one does, or else
+            to a thousandth. If none does, nothing happens.
     """
-    for function, message in slips:
-        with np.errstate(all="ignore"):
-            if all(near(f, function(*case)) for f, case in zip(found, cases, strict=True)):
-                raise Wrong(message)
+    for tolerance in (1e-9, 1e-3):
+        for function, message in slips:
+            with np.errstate(all="ignore"):
+                pairs = zip(found, cases, strict=True)
+                if all(near(f, function(*case), tolerance) for f, case in pairs):
+                    raise Wrong(message)
 
 
 # -- bound by bytes or by arithmetic -----------------------------------------------------
@@ -334,15 +337,23 @@ _RING_SLIPS = (
      "bytes for two of them only: each of the 2 (w − 1) holds 1/w."),
     (_ring(hops=0), "The latency is missing: each of the 2 (w − 1) messages costs it."),
     (_ring(hops=1), "The latency is counted once; each of the 2 (w − 1) messages costs it."),
+    (lambda *c: efficiency(*c, hops=2 * (c[-1] - 1) / c[-1]), "The latency is divided by the "
+     "number of workers. Only the bytes of a message are; each of the 2 (w − 1) costs its latency "
+     "whole."),
     (_ring(hops=2), "The latency is counted twice; each of the 2 (w − 1) messages costs it."),
     (lambda *c: efficiency(*c, hops=c[-1] - 1), "The bytes go both ways, but the latency is "
      "counted for w − 1 messages; there are 2 (w − 1)."),
     (lambda *c: efficiency(*c, hops=2 * c[-1]), "The latency is counted for 2 w messages; there "
      "are 2 (w − 1)."),
-    (_ring(width=1), "Each number has four bytes."),
-    (_ring(width=2), "Each number has four bytes, as it is; two are measure (b)."),
-    (lambda *c: c[0] / max(c[0], _talk(*c)), "You divide computing by communication alone. "
-     "Nothing overlaps, so the whole is the sum of both."),
+    (_ring(width=1), "You count a quarter of the bytes: each number has four."),
+    (_ring(width=2), "You count half of the bytes. Each number has four of them as it is (two are "
+     "measure b), and there are 2 (w − 1) messages of 1/w each."),
+    (_ring(width=8), "You count twice the bytes: each number has four, and the 2 (w − 1) messages "
+     "are both ways already."),
+    (lambda *c: c[0] / max(c[0], _talk(*c)), "You divide computing by communication alone, or by "
+     "the longer of the two. Nothing overlaps, so the whole is the sum of both."),
+    (lambda *c: c[0] / _talk(*c), "You divide computing by communication alone. The whole is the "
+     "sum of both."),
     (lambda *c: 1 - efficiency(*c), "That is the share that goes into communication; the "
      "efficiency is the rest."),
     (lambda *c: c[-1] * efficiency(*c), "That is the speed-up over one worker; the efficiency is "

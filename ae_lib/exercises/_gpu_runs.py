@@ -185,7 +185,7 @@ def choose(
     """The fastest size whose loss is within the best one's spread; or with a planted mistake."""
     losses = np.asarray(test if by == "test" else validation)
     mean, std = losses.mean(1), losses.std(1, ddof=ddof)
-    best = int(np.argmin(mean))
+    best = int(np.argmin(losses.min(1) if by == "seed" else mean))
     allowance = {
         "best": std[best],
         "own": std,
@@ -196,8 +196,9 @@ def choose(
         "largest": std.max(),
         "none": 0,
     }[spread]
-    compared = {"lucky": losses.min(1), "luckiest": losses.min(1), "both": np.mean(test, axis=1)}
-    start = losses.min() if by == "luckiest" else mean[best]
+    lowest = losses.min(1)
+    compared = {"lucky": lowest, "luckiest": lowest, "seed": lowest, "both": np.mean(test, axis=1)}
+    start = losses.min() if by in ("luckiest", "seed") else mean[best]
     allowed = np.flatnonzero(compared.get(by, mean) <= start + allowance)
     order = {"fastest": throughput, "largest": sizes, "last": range(len(sizes))}
     if pick == "smallest":
@@ -227,6 +228,10 @@ _CHOICE_SLIPS = (
     ),
     (
         {"by": "luckiest"},
+        "You compare the luckiest seed of each size. Compare means over seeds.",
+    ),
+    (
+        {"by": "seed"},
         "You compare the luckiest seed of each size. Compare means over seeds.",
     ),
     (
@@ -277,7 +282,7 @@ _CHOICE_SLIPS = (
 
 
 @cache
-def curves(n=16):
+def curves(n=40):
     """Measured curves: sizes, throughput, validation and test losses of each seed.
 
     Only such as give one answer whether the standard deviation is taken with ``ddof`` 0 or 1.
@@ -317,9 +322,10 @@ def judge_batch(answer):
         )
     if found == [max(case[0]) for case in cases]:
         raise Wrong("You always take the largest batch. Look at the losses, and at throughput.")
-    for mistake, message in _CHOICE_SLIPS:
-        if found == [choose(*case, **mistake) for case in cases]:
-            raise Wrong(message)
+    for ddof in (1, 0):
+        for mistake, message in _CHOICE_SLIPS:
+            if found == [choose(*case, **mistake, ddof=ddof) for case in cases]:
+                raise Wrong(message)
     case, size, right = next(c for c in zip(cases, found, wanted, strict=True) if c[1] != c[2])
     mean, std = np.mean(case[2], 1), np.std(case[2], 1, ddof=1)
     best = int(np.argmin(mean))

@@ -131,8 +131,8 @@ def scaled_step(
     if skip == "none" and lost["both"].any():
         scale, good = scale * shrink, -1
     norm = np.sqrt((g.astype(squares) ** 2).sum(dtype=squares)).astype("float32")
-    if clipping != "never" and norm > clip:
-        g = g * np.float32(clip / norm)
+    if clipping == "always" or (clipping != "never" and norm > clip):
+        g = g * np.float32((1 if clipping == "unit" else clip) / norm)
     if clipping == "before":
         g = g / np.float32(scale)
     weights, good = (weights - rate * g).astype("float32"), good + 1
@@ -144,6 +144,10 @@ def scaled_step(
 _STEP_SLIPS = (
     ({"unscale": "never"}, "The gradient is still `scale` times too large: divide by `scale` "
      "before anything else."),
+    ({"clipping": "always"}, "A short gradient has come out longer: clipping shortens what is "
+     "longer than `clip`, and leaves the rest as it is: min(1, clip / norm)."),
+    ({"clipping": "unit"}, "What is longer than `clip` is cut to the length 1; it is to be cut to "
+     "`clip`."),
     ({"clipping": "before"}, "You clip the scaled gradient, so how much is cut depends on "
      "`scale`. First divide by `scale`, then clip."),
     ({"clipping": "never"}, "The gradient is not clipped: its norm may be at most `clip`."),
@@ -167,12 +171,15 @@ _STEP_SLIPS = (
      "small gradients would be 0: double it when `good` reaches `patience`."),
     ({"grow": 0.5}, "After `patience` good steps `scale` is halved; it may grow: double it."),
     ({"again": False}, "`scale` has doubled, but `good` still counts: begin at 0 again."),
-    ({"late": 1}, "`scale` grows one step late: `good` counts this step, too."),
+    ({"late": 1}, "With this step `good` reaches `patience`, and `scale` has not doubled. Count "
+     "the step first, then compare."),
     ({"late": -1}, "`scale` grows one step early: `good` counts this step, no more."),
 )  # fmt: skip
 
+_PARTS = "weights", "scale", "good"
 _STEPS = (
     # what the gradient is, where it is replaced, scale, good
+    ((0.12, -0.16, 0.0), None, 2.0, 0),
     ((0.3, -0.4, 0.0), None, 1024.0, 0),
     ((1e-8, 0.0, -2e-8), None, 65536.0, 1),
     ((3.0, -4.0, 12.0), None, 256.0, 0),
@@ -196,7 +203,7 @@ def judge_overflow(answer):
                 return g
 
             start = np.zeros(3, "float32")
-            options = {"rate": 0.5, "clip": 1.0, "patience": 3}
+            options = {"rate": 0.5, "clip": 2.0, "patience": 3}
             _judge_step(answer, gradient, start, scale, good, options)
         _judge_run(answer)
 
@@ -216,7 +223,6 @@ def _judge_step(answer, gradient, start, scale, good, options):
         if _same(found, value) and not _same(value, right):
             raise Wrong(message)
     # Several mistakes at once: name the first part of the answer that is wrong.
-    parts = "weights", "scale", "good"
     part = next(i for i in range(3) if not _same(found, right, [i]))
     for value, message in slips:
         if _same(found, value, [part]) and not _same(value, right, [part]):
@@ -235,7 +241,7 @@ def _judge_step(answer, gradient, start, scale, good, options):
         )
     what = "an overflow" if overflow else f"a good step, with good = {good} before it"
     raise Wrong(
-        f"After {what} and patience {options['patience']}, `{parts[part]}` was "
+        f"After {what} and patience {options['patience']}, `{_PARTS[part]}` was "
         f"{(scale, good)[part - 1]:g} and should be {right[part]:g} now; yours is {found[part]:g}."
     )
 
@@ -254,10 +260,12 @@ def _judge_run(answer):
         mine = _state(answer(gradient, mine[0].copy(), mine[1], mine[2], **options), (4,))
         state = scaled_step(gradient, *state, **options)
         if not _same(mine, state, tolerance=1e-2):
+            part = next(i for i in range(3) if not _same(mine, state, [i], tolerance=1e-2))
+            yours, right = (_shown(s[0]) if part == 0 else f"{s[part]:g}" for s in (mine, state))
             raise Wrong(
                 "Each rule is right by itself, but a run with rate 0.3, clip 4 and patience 5 "
-                f"goes astray at step {count}: scale {mine[1]:g} where {state[1]:g} was expected. "
-                "Take the constants from the arguments."
+                f"goes astray at step {count}: `{_PARTS[part]}` {yours} where {right} was "
+                "expected. Take the constants from the arguments."
             )
 
 
@@ -283,6 +291,11 @@ def _state(given, shape):
         raise Wrong(
             "The new weights are float16. A step smaller than a thousandth of a weight would be "
             "rounded away: keep them in float32."
+        )
+    if isinstance(given[0], np.ndarray) and weights.dtype == np.float64:
+        raise Wrong(
+            "The new weights are float64. Somewhere a float64 number has come in and made all "
+            'that it touched twice as long: end with .astype("float32").'
         )
     return values.astype("float32"), number(scale, "the new scale"), number(good, "the new good")
 

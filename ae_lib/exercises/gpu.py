@@ -162,6 +162,21 @@ EXERCISES = [
             "clipped before unscaling": (_planted(scaled_step, clipping="before"), "then clip"),
             "unscaled in float16": (_planted(scaled_step, unscale="float16"), "becomes 0 there"),
             "squares in float16": (_planted(scaled_step, squares="float16"), "65,504"),
+            "every gradient clipped": (
+                _planted(scaled_step, clipping="always"),
+                "leaves the rest",
+            ),
+            "clipped to one": (_planted(scaled_step, clipping="unit"), "to the length 1"),
+            "growth one late": (_planted(scaled_step, late=1), "has not doubled"),
+            "float64 at the end": (
+                lambda: (
+                    lambda *a, **k: (
+                        scaled_step(*a, **k)[0].astype("float64"),
+                        *scaled_step(*a, **k)[1:],
+                    )
+                ),
+                "float64",
+            ),
             "step taken with inf": (_planted(scaled_step, skip="none"), "all the same"),
             "NaN not noticed": (_planted(scaled_step, skip="inf"), "inf alone"),
             "never grows": (_planted(scaled_step, grow=1), "never grows"),
@@ -205,6 +220,7 @@ EXERCISES = [
                 _planted(choose, by="luckiest", spread="none"),
                 "luckiest single seed",
             ),
+            "the luckiest seed and its spread": (_planted(choose, by="seed"), "luckiest seed of"),
             "each its own spread": (_planted(choose, spread="own"), "unreliable"),
             "the largest allowed": (_planted(choose, pick="largest"), "need not be the fastest"),
         },
@@ -227,6 +243,19 @@ EXERCISES = [
                 "in every message",
             ),
             "no latency": (_explain_by(hops=0), "latency is missing"),
+            "latency shared out": (
+                lambda: lambda *c: (efficiency(*c, hops=2 * (c[-1] - 1) / c[-1]), explain(*c)[1]),
+                "costs its latency whole",
+            ),
+            "as if both overlapped": (
+                lambda: (
+                    lambda *c: (
+                        c[0] / max(c[0], c[0] / explain(*c)[0] - c[0]),
+                        explain(*c)[1],
+                    )
+                ),
+                "Nothing overlaps",
+            ),
             "communication's share": (
                 lambda: lambda *c: (1 - explain(*c)[0], explain(*c)[1]),
                 "into communication",
