@@ -6,25 +6,28 @@
 Parts, in this order; each runs in a process of its own with a time budget of its own, on Keras
 with JAX and on Keras with PyTorch:
 
-* ``ceilings``: a large matrix product in float32, TF32 and bfloat16; a large copy;
+* ``ceilings``: a large copy; a large matrix product in bfloat16, TF32 and float32;
 * ``lstm``: training the LSTM text autoencoder by width, precision and batch, beside raw
   ``torch.nn.LSTM`` (cuDNN) of the same shape;
 * ``transformer``: training a Transformer language model that fills the card, and its share of
-  the bfloat16 peak that ``ceilings`` found in the same call;
+  the bfloat16 product that ``ceilings`` timed in the same call, and of the data sheet's peak;
 * ``decoding``: compiled greedy decoding at batch 1, 32 and 1,024;
-* ``fused``: ``keras.layers.LSTM`` with each thing that loses the fused kernel;
+* ``fused``: ``keras.layers.LSTM`` with each thing that loses the fused kernel, and the path
+  that ``ae_lib.training.explain_lstm_path`` names;
 * ``train``: the shipped text autoencoder's recipe (``--archive``: on the full sentences).
 
 Each part first holds its results against a reference in NumPy and refuses to time wrong numbers.
-A part that fails, or runs out of time, is recorded so; the others go on. Records are written part
-by part, whole or not at all: the raw run to ``benchmarks/records/gpu_<part>.json``, what the
-chapter reads to ``ae_lib/data/records/gpu_<part>.json``, weights to ``build/gpu``; with ``--out``
-all of it to that folder instead.
+A part that fails, or runs out of time, is recorded so; the others go on. A record's ``results``
+and ``devices`` hold the backends that measured something; ``failed`` says why others did not,
+``note`` what else there is to know. Records are written part by part, whole or not at all: the
+raw run to ``benchmarks/records/gpu_<part>.json``, what the chapter reads to
+``ae_lib/data/records/gpu_<part>.json``, weights to ``build/gpu``; with ``--out`` all of it to that
+folder instead. Ctrl-C ends what runs; records that are written stay.
 
 What it needs: a machine with an NVIDIA GPU, Python 3.11 or newer, Keras 3.13 or newer (which
-brings NumPy and h5py), and JAX or PyTorch built for CUDA, or both; the part ``lstm`` compares with
-PyTorch. TensorFlow is not needed, nor are the book's other packages, but for pooch with
-``--archive``. From a clone of the book, itself not installed, with JAX or PyTorch there:
+brings NumPy, ml_dtypes and h5py), and JAX or PyTorch built for CUDA, or both; the part ``lstm``
+compares with PyTorch. TensorFlow is not needed, nor are the book's other packages, but for pooch
+with ``--archive``. From a clone of the book, itself not installed, with JAX or PyTorch there:
 
     pip install keras
     PYTHONPATH=. python -m benchmarks.gpu
@@ -34,6 +37,7 @@ CPU and marks its records ``"dry_run": true``; it needs a folder and never write
 """
 
 import argparse
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -58,55 +62,70 @@ class Part:
     """What is measured by one function, and its share of the time."""
 
     function: str  # module:name
-    weight: float
+    weight: float  # for one backend; those of ``PARTS`` are seconds
     what: str
     unit: str
     together: bool = False  # one process for all backends
+    compiling: float = 1.0  # times the weight for JAX, which compiles what it times
+
+    def share(self, backend):
+        return self.weight * (self.compiling if backend == "jax" else 1.0)
+
+    def processes(self, backends):
+        return ("both",) if self.together else tuple(backends)
 
 
 PARTS = {
     "ceilings": Part(
         "benchmarks.gpu_parts:ceilings",
-        25,
-        "A large matrix product in each precision, and a large copy.",
-        "operations a second; bytes a second",
+        42,
+        "A large copy, and a large matrix product in each precision.",
+        "bytes a second; operations a second",
     ),
     "lstm": Part(
         "benchmarks.gpu_lstm:lstm",
-        180,
+        110,
         "Training the LSTM text autoencoder beside raw torch.nn.LSTM of the same shape.",
         "tokens a second",
         together=True,
     ),
     "transformer": Part(
         "benchmarks.gpu_models:transformer",
-        90,
-        "Training a Transformer language model; its share of the measured bfloat16 peak.",
+        50,
+        "Training a Transformer language model; its share of the measured bfloat16 product "
+        "and of the data sheet's peak.",
         "tokens a second; operations a second",
+        compiling=2.0,
     ),
     "decoding": Part(
         "benchmarks.gpu_parts:decoding",
-        25,
+        20,
         "Compiled greedy decoding of the shipped text autoencoder by batch.",
         "tokens a second",
     ),
     "fused": Part(
         "benchmarks.gpu_parts:fused",
-        25,
+        20,
         "keras.layers.LSTM forward and backward, with each thing that loses the fused kernel.",
         "seconds",
+        compiling=1.4,
     ),
     "train": Part(
         "benchmarks.gpu_models:train",
-        45,
+        54,
         "Training the shipped text autoencoder by its recipe.",
         "tokens a second; seconds",
     ),
 }
 
 
-def measure(parts, folder, *, seconds=540.0, dry_run=False, backends=BACKENDS, **options):
+SECONDS = sum(p.share(backend) for p in PARTS.values() for backend in p.processes(BACKENDS))
+
+
+def measure(parts, folder, *, seconds=SECONDS, dry_run=False, backends=BACKENDS, **options):
     """Run parts one after another; in a dry run two at a time.
+
+    Whoever stops it, by Ctrl-C say, ends what runs and starts nothing more.
 
     Args:
         parts: ``{name: Part}``.
@@ -122,47 +141,54 @@ def measure(parts, folder, *, seconds=540.0, dry_run=False, backends=BACKENDS, *
     folder = Path(folder)
     end = time.monotonic() + seconds
     tasks = [
-        (name, backend)
-        for name, part in parts.items()
-        for backend in (("both",) if part.together else backends)
+        (name, backend) for name, part in parts.items() for backend in part.processes(backends)
     ]
-    left = sum(parts[name].weight for name, _ in tasks)
-    peaks, found = [], {name: {} for name in parts}
-    with ThreadPoolExecutor(2 if dry_run else 1) as pool:
+    left = sum(parts[name].share(backend) for name, backend in tasks)
+    peaks, found, children = [], {name: {} for name in parts}, set()
 
-        def run(name, backend):
-            nonlocal left
-            part = parts[name]
-            budget = seconds if dry_run else (end - time.monotonic()) * part.weight / left
-            left -= part.weight
-            settings = {**options, "dry_run": dry_run, "seconds": max(1.0, budget - 5)}
-            settings |= {"peak": max(peaks, default=None), "backends": list(backends)}
-            path = folder / f"{name}_{backend}.json"
-            answer = child(part.function, backend, path, settings, max(5.0, budget))
-            product = answer["results"].get("bfloat16") if name == "ceilings" else None
-            if product:
-                peaks.append(product["operations_per_second"])
-            return answer
+    def run(name, backend):
+        nonlocal left
+        share = parts[name].share(backend)
+        budget = seconds if dry_run else (end - time.monotonic()) * share / left
+        left -= share
+        settings = {**options, "dry_run": dry_run, "seconds": max(1.0, budget - 5)}
+        settings |= {"peak": max(peaks, default=None), "backends": list(backends)}
+        path = folder / f"{name}_{backend}.json"
+        limit = max(5.0, budget)
+        answer = child(parts[name].function, backend, path, settings, limit, children)
+        product = answer["results"].get("bfloat16") if name == "ceilings" else None
+        if product:
+            peaks.append(product["operations_per_second"])
+        return answer
 
-        running = [(name, backend, pool.submit(run, name, backend)) for name, backend in tasks]
+    pool = ThreadPoolExecutor(2 if dry_run else 1)
+    running = [(name, backend, pool.submit(run, name, backend)) for name, backend in tasks]
+    try:
         for name, backend, future in running:
             found[name][backend] = future.result()
-            if len(found[name]) == (1 if parts[name].together else len(backends)):
+            if len(found[name]) == len(parts[name].processes(backends)):
                 yield name, _record(parts[name], found[name], dry_run, backends)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        while not all(future.done() for *_, future in running):
+            for process in tuple(children):
+                _end(process)
+            time.sleep(0.05)
 
 
-def child(function, backend, path, settings, seconds):
+def child(function, backend, path, settings, seconds, children):
     """Run one part in a process group of its own; returns what it wrote, and what failed.
 
     Args:
         function: "module:name".
         path: of the file that the child writes after each result.
         seconds: after which the group is killed; what was written counts.
+        children: a set that has the process in it while it runs.
     """
     missing = backend != "both" and importlib.util.find_spec(backend) is None
     path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    answer = {"device": None, "results": {}, "failed": {}, "seconds": 0.0}
+    answer = {"device": None, "results": {}, "failed": {}, "about": {}, "seconds": 0.0}
     if missing:
         return {**answer, "failed": {"all": f"not tried: {backend} is not installed"}}
     command = [sys.executable, "-m", "benchmarks.gpu", "--child", function, backend, str(path)]
@@ -182,12 +208,14 @@ def child(function, backend, path, settings, seconds):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        children.add(run)
         try:
             status, why = run.wait(seconds), None
         except subprocess.TimeoutExpired:
             status, why = None, f"out of time: killed after {seconds:.0f} s"
         finally:
             _end(run)
+            children.discard(run)
     if path.exists():
         answer |= json.loads(path.read_text("utf8"))
     answer["seconds"] = time.monotonic() - start
@@ -209,16 +237,22 @@ def _end(run):
 
 
 def _record(part, found, dry_run, backends):
-    one = part.together
+    ran = {k: v for k, v in found.items() if _measured(v["results"])}
+    results = {k: v["results"] for k, v in ran.items()}
+    failed = {k: v["failed"] for k, v in found.items()}
+    devices = {k: v["device"] for k, v in ran.items()}
+    if part.together:  # the part itself names who ran on what
+        (one,) = found.values()
+        results, failed, devices = one["results"], one["failed"], one["device"] or {}
+    about = [v["about"] for v in found.values()]
     return {
         "what": part.what,
         "unit": part.unit,
         "dry_run": dry_run,
-        "results": found["both"]["results"]
-        if one
-        else {k: v["results"] for k, v in found.items()},
-        "failed": found["both"]["failed"] if one else {k: v["failed"] for k, v in found.items()},
-        "devices": {k: v["device"] for k, v in found.items()},
+        **{k: v for each in about for k, v in each.items()},
+        "results": results,
+        "failed": failed,
+        "devices": devices,
         "seconds": round(sum(v["seconds"] for v in found.values()), 1),
         "made_by": "python -m benchmarks.gpu" + (" --dry-run" if dry_run else ""),
         "environment": {**environment(), "backend": ", ".join(backends)},
@@ -256,7 +290,7 @@ def serve(function, backend, path, settings):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=9.0, help="for all parts together")
+    parser.add_argument("--minutes", type=float, default=SECONDS / 60, help="for all together")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME")
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
     parser.add_argument("--out", type=Path, help="folder for all that is written")
@@ -285,7 +319,7 @@ def main(arguments=None):
     work = asked.out / "work" if asked.out else ROOT / "build" / "gpu"
     chosen = {name: part for name, part in PARTS.items() if name in asked.only}
     archive = str(Path(asked.archive).resolve()) if asked.archive else None
-    for name, record in measure(
+    running = measure(
         chosen,
         work.resolve(),
         seconds=60 * asked.minutes,
@@ -293,11 +327,13 @@ def main(arguments=None):
         backends=tuple(asked.backends),
         archive=archive,
         epochs=asked.epochs,
-    ):
-        write_record(name, record, raw, chapter)
-        print(f"{name} ({record['seconds']:.0f} s)", json.dumps(record["results"])[:2000])
-        if _measured(record["failed"]):
-            print("  failed:", json.dumps(record["failed"], ensure_ascii=False), flush=True)
+    )
+    with contextlib.closing(running):
+        for name, record in running:
+            write_record(name, record, raw, chapter)
+            print(f"{name} ({record['seconds']:.0f} s)", json.dumps(record["results"])[:2000])
+            if _measured(record["failed"]):
+                print("  failed:", json.dumps(record["failed"], ensure_ascii=False), flush=True)
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,8 @@ class Job:
     def __init__(self, backend, path, dry_run=True, seconds=600.0, **options):
         self.backend, self.path, self.dry_run, self.options = backend, path, dry_run, options
         self.results, self.failed, self.device = {}, {}, None
-        self._end = time.monotonic() + seconds
+        self.about = {}  # for the record itself, beside its results: a shape, a note
+        self.seconds, self._end = seconds, time.monotonic() + seconds
 
     def left(self):
         """Seconds that remain."""
@@ -39,12 +41,12 @@ class Job:
         """Keep ``run()`` under ``name``, or why there is none, and write at once.
 
         Args:
-            needs: seconds; with less left, ``run`` is not tried.
+            needs: seconds; with less left, ``run`` is not tried. 0: it is in any case.
 
         Returns:
             what ``run`` gave, or None.
         """
-        if self.left() < needs:
+        if needs and self.left() < needs:
             self.failed[name] = f"not tried: {max(0, self.left()):.0f} s left, {needs:.0f} needed"
         else:
             try:
@@ -55,10 +57,8 @@ class Job:
         return self.results.get(name)
 
     def save(self):
-        write_json(
-            self.path,
-            {"device": self.device, "results": self.results, "failed": self.failed},
-        )
+        names = ("device", "results", "failed", "about")
+        write_json(self.path, {name: getattr(self, name) for name in names})
 
 
 def describe(error):
@@ -156,6 +156,17 @@ def steps_of(backend, model, optimizer, batch):
     return {"jax": JaxSteps, "torch": TorchSteps}[backend](model, optimizer, batch)
 
 
+def read(losses):
+    """Losses that steps gave, from the device in one go; float64 (n,)."""
+    if hasattr(losses[0], "detach"):
+        import torch
+
+        return torch.stack(losses).double().cpu().numpy()
+    import jax
+
+    return np.array(jax.device_get(losses), "float64")
+
+
 class JaxSteps:
     """A compiled step, its state donated; several are under way before one is waited for.
 
@@ -164,8 +175,9 @@ class JaxSteps:
         optimizer: of Keras.
         batch: int array (n, T).
 
-    Called with a number of steps, it gives the losses before each, nats per token, float64,
-    when all are done. The model's weights are taken over; ``restore`` gives them back.
+    Called with a number of steps, it gives the losses before each, nats per token, on the
+    device, when all are done; ``read`` fetches them, and what is timed does not. The model's
+    weights are taken over; ``restore`` gives them back.
     """
 
     def __init__(self, model, optimizer, batch):
@@ -188,16 +200,30 @@ class JaxSteps:
             return loss, (trained, others, slots)
 
         self.step = jax.jit(step, donate_argnums=0)
+        self.compiled = {}
+
+    def prepare(self, shapes):
+        """Compile the step for batches of these shapes, all at the same time."""
+        batches = [np.zeros(shape, self.batch.dtype) for shape in shapes]
+        lowered = [self.step.lower(self.state, batch) for batch in batches]
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(lambda each: each.compile(), lowered))
+        self.compiled = dict(zip(shapes, found, strict=True))
 
     def dispatch(self, batch):
         """One step on a batch, not waited for; the loss as a device array."""
-        loss, self.state = self.step(self.state, batch)
+        step = self.compiled.get(batch.shape, self.step)
+        loss, self.state = step(self.state, batch)
         return loss
+
+    def wait(self):
+        """Until all steps are done, the weights' update with them."""
+        sync("jax", self.state)
 
     def __call__(self, count):
         losses = [self.dispatch(self.batch) for _ in range(count)]
-        sync("jax", (losses, self.state))
-        return np.array([float(loss) for loss in losses])
+        self.wait()
+        return losses
 
     def restore(self):
         for variables, values in zip(self.groups, self.state, strict=True):
@@ -215,6 +241,9 @@ class TorchSteps:
         self.model, self.optimizer = model, optimizer
         self.batch = torch.tensor(np.asarray(batch), device=torch_device())
 
+    def prepare(self, shapes):
+        """Nothing to do: nothing is compiled."""
+
     def dispatch(self, batch):
         import torch
 
@@ -231,10 +260,13 @@ class TorchSteps:
             self.optimizer.apply([v.value.grad for v in variables], variables)
         return loss.detach()
 
+    def wait(self):
+        sync("torch")
+
     def __call__(self, count):
         losses = [self.dispatch(self.batch) for _ in range(count)]
-        sync("torch")
-        return np.array([float(loss) for loss in losses])
+        self.wait()
+        return losses
 
     def restore(self):
         """Nothing to do: the model's own weights are trained."""

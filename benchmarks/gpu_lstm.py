@@ -3,12 +3,15 @@
 Contestants, each in a process of its own, all of one shape on one GPU:
 
 * ``ours, jax``: ``ae_lib.models.Seq2SeqAutoencoder``, the step compiled, its state donated;
+  with bfloat16 the factors of its products are rounded, its outputs stay float32;
 * ``ours, torch``: the same model on PyTorch, operation by operation;
 * ``raw``: ``torch.nn.LSTM`` (cuDNN) and the other parts of our model but for the code's share
   in the gates (a little less work than ours), PyTorch's fused Adam; with bfloat16 under
-  autocast;
-* ``raw, float16``: the same under float16 autocast with loss scaling: cuDNN's kernels for
-  tensor cores, where PyTorch does not give it bfloat16.
+  bfloat16 autocast. That holds for the other parts: for cuDNN's LSTM many versions of PyTorch
+  cast to float16 whatever the autocast's type. ``lstm_dtypes`` says what the LSTM's output was,
+  and where it was not what was asked for, so does the row: ``raw, LSTM in float16``;
+* ``raw, float16``: the same under float16 autocast with loss scaling, beside bfloat16 alone.
+  PyTorch on a CPU, in a dry run, may have no such LSTM: then ``skipped`` says so.
 
 In every round each takes its steps while the others wait. Every step is forward, backward,
 clipping to norm 1 and Adam, on one batch on the device; steps are sent off together and waited
@@ -26,6 +29,7 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -91,6 +95,13 @@ class Ours:
     def loss_and_gradients(self):
         return common.loss_and_gradients(self.backend, self.model, self.tokens)
 
+    def lstm_dtype(self):
+        """Of the decoder's outputs, which the model gives in training."""
+        import keras
+
+        tokens = keras.KerasTensor(self.tokens.shape, "int32")
+        return self.model.compute_output_spec(tokens, training=True).dtype
+
     def steps(self):
         import keras
 
@@ -110,6 +121,8 @@ class Raw:
         half = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(s["precision"])
         self.autocast = lambda: torch.autocast(device, half, enabled=half is not None)
         self.scaler = torch.amp.GradScaler(device, 2.0**14, enabled=half is torch.float16)
+        if half is torch.float16 and device == "cpu":
+            torch.backends.mkldnn.set_flags(False)  # whose LSTM has no float16
         torch.manual_seed(0)
         v, u, e = s["vocabulary"], s["units"], s["embedding"]
         self.model = nn.ModuleDict(
@@ -142,8 +155,13 @@ class Raw:
             # Under autocast tanh keeps float32: one type for both halves of the state.
             state = torch.tanh(m["to_h"](code)).to(code.dtype), m["to_c"](code)
             outputs, _ = m["decoder"](m["embedding"](self.seen), state)
+            self.outputs = outputs.dtype
             logits = m["to_word"](outputs) @ m["embedding"].weight.T + self.bias
             return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), self.target)
+
+    def lstm_dtype(self):
+        """Of the decoder's outputs in the last step."""
+        return str(self.outputs).removeprefix("torch.")
 
     def weights(self):
         return [p.detach().cpu().numpy() for p in self.parameters]
@@ -173,7 +191,7 @@ class Raw:
         def take(count):
             losses = [step() for _ in range(count)]
             common.sync("torch")
-            return np.array([float(loss) for loss in losses])
+            return losses
 
         return take
 
@@ -200,8 +218,8 @@ def made(name, s):
     """A contestant that has proved itself.
 
     Returns:
-        ``(take, errors)``: a function from a number of steps to their losses, and the
-        relative errors found.
+        ``(take, errors, dtype)``: a function from a number of steps to their losses on the
+        device, the relative errors found, and the type of the LSTM's outputs.
 
     Raises:
         common.Refused: its numbers are wrong.
@@ -213,9 +231,9 @@ def made(name, s):
     contestant = kind(BACKENDS[name], s)
     expected = reference_loss(contestant.names, contestant.weights(), contestant.tokens, "float32")
     take = contestant.steps()
-    losses = take(8)
+    losses = common.read(take(8))
     errors["first loss"] = common.check_learning(losses, expected, tolerance)
-    return take, errors
+    return take, errors, contestant.lstm_dtype()
 
 
 @functools.cache
@@ -234,8 +252,9 @@ def _proved(name, kind, precision):
 
 
 def serve(name):
-    """Answer lines of JSON: ``{"make": shape, "dry_run": …}`` with the errors found and the
-    device, ``{"take": n}`` with seconds a step, both with ``{"failed": why}`` otherwise."""
+    """Answer lines of JSON: ``{"make": shape, "dry_run": …}`` with the errors found, the LSTM's
+    dtype and the device, ``{"take": n}`` with seconds a step, both with ``{"failed": why}``
+    otherwise."""
     import gc
 
     take = None
@@ -248,8 +267,8 @@ def serve(name):
                     raise common.Refused(f"{name} sees no GPU, only {words}")
                 take = None
                 gc.collect()
-                take, errors = made(name, order["make"])
-                answer = {"errors": errors, "device": words}
+                take, errors, dtype = made(name, order["make"])
+                answer = {"errors": errors, "lstm_dtype": dtype, "device": words}
             else:
                 start = time.perf_counter()
                 take(order["take"])
@@ -269,54 +288,78 @@ def serving(name):
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as run:
 
         def ask(**order):
-            run.stdin.write(json.dumps(order) + "\n")
-            run.stdin.flush()
-            line = run.stdout.readline()
-            if not line:
-                raise RuntimeError(f"{name} ended with status {run.wait()}")
-            return json.loads(line)
+            try:
+                run.stdin.write(json.dumps(order) + "\n")
+                run.stdin.flush()
+                line = run.stdout.readline()
+            except BrokenPipeError:
+                line = ""
+            ended = {} if line else {"failed": f"{name} ended with status {run.wait()}"}
+            return ended or json.loads(line)
 
         try:
             yield ask
         finally:
-            run.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                run.stdin.close()
+
+
+def row(name, precision, dtype):
+    """A contestant's name in the record: with its LSTM's type, if that is not what was asked."""
+    asked = "float16" if name == "raw, float16" else {"tf32": "float32"}.get(precision, precision)
+    return name if name.startswith("ours") or dtype == asked else f"{name}, LSTM in {dtype}"
 
 
 def compare(servers, s, rounds, round_seconds, dry_run):
     """One shape, all contestants: their tokens a second and the ratios within rounds."""
-    errors, failed, steps, devices = {}, {}, {}, {}
-    for name, ask in servers.items():
-        if "float16" in name and s["precision"] != "bfloat16":
-            continue
-        answer = ask(make=s, dry_run=dry_run)
+    names = [n for n in servers if "float16" not in n or s["precision"] == "bfloat16"]
+    answers = {}
+    for backend in ("jax", "torch"):  # JAX alone: while it compiles it compares kernels
+        some = [name for name in names if BACKENDS[name] == backend]
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(lambda name: servers[name](make=s, dry_run=dry_run), some)
+            answers |= zip(some, found, strict=True)
+    result = {"shape": s, "tokens_per_second": {}, "errors": {}, "lstm_dtypes": {}, "devices": {}}
+    missing, asks, steps = {"failed": {}, "skipped": {}}, {}, {}
+    for name, answer in answers.items():
+        answer = answer if "failed" in answer else answer | servers[name](take=3)
         if "failed" in answer:
-            failed[name] = answer["failed"]
+            why = answer["failed"]
+            skip = dry_run and "float16" in name and not why.startswith("refused")
+            missing["skipped" if skip else "failed"][name] = why
             continue
-        errors[name], devices[name] = answer["errors"], answer["device"]
-        seconds = ask(take=3)["seconds"]
-        steps[name] = max(3, min(500, int(round_seconds / seconds)))
+        label = row(name, s["precision"], answer["lstm_dtype"])
+        asks[label] = servers[name]
+        steps[label] = max(3, min(500, int(round_seconds / answer["seconds"])))
+        result["errors"][label] = answer["errors"]
+        result["lstm_dtypes"][label] = answer["lstm_dtype"]
+        result["devices"][label] = answer["device"]
     tokens = s["batch"] * (s["words"] + 1)
     measured = [
-        {name: tokens / servers[name](take=count)["seconds"] for name, count in steps.items()}
+        {label: tokens / _seconds(asks[label], count) for label, count in steps.items()}
         for _ in range(rounds)
     ]
-    result = {"shape": s, "tokens_per_second": {}, "errors": errors, "devices": devices}
-    for name in steps:
-        middle = statistics.median(r[name] for r in measured)
-        result["tokens_per_second"][name] = common.short(middle)
-    raw = [name for name in steps if name.startswith("raw")]
+    for label in steps:
+        middle = statistics.median(r[label] for r in measured)
+        result["tokens_per_second"][label] = common.short(middle)
+    raw = [label for label in steps if label.startswith("raw")]
     if raw:  # in each round against the faster of the raw ones
         result["over_raw"] = {
-            name: common.short(
-                statistics.median(r[name] / max(r[other] for other in raw) for r in measured)
+            label: common.short(
+                statistics.median(r[label] / max(r[other] for other in raw) for r in measured)
             )
-            for name in steps
-            if name.startswith("ours")
+            for label in steps
+            if label.startswith("ours")
         }
     result["rounds"] = [{k: common.short(v) for k, v in r.items()} for r in measured]
-    if failed:
-        result["failed"] = failed
-    return result
+    return result | {k: v for k, v in missing.items() if v}
+
+
+def _seconds(ask, count):
+    answer = ask(take=count)
+    if "failed" in answer:
+        raise RuntimeError(answer["failed"])
+    return answer["seconds"]
 
 
 def lstm(job):
@@ -324,19 +367,21 @@ def lstm(job):
     wanted = job.options.get("backends") or ["jax", "torch"]
     chosen = [backend for backend in wanted if importlib.util.find_spec(backend)]
     rounds, seconds = (2, 0.001) if job.dry_run else (ROUNDS, ROUND_SECONDS)
+    job.device = {}
     with contextlib.ExitStack() as stack:
         servers = {
             name: stack.enter_context(serving(name))
             for name, backend in BACKENDS.items()
-            # PyTorch on a CPU has no LSTM in float16.
-            if backend in chosen and not (job.dry_run and "float16" in name)
+            if backend in chosen
         }
+
+        def measured(s):
+            result = compare(servers, s, rounds, seconds, job.dry_run)
+            job.device |= result.pop("devices")
+            return result
+
         for name, s in configurations(job.dry_run).items():
-            job.note(
-                name,
-                lambda s=s: compare(servers, s, rounds, seconds, job.dry_run),
-                needs=0 if job.dry_run else 8,
-            )
+            job.note(name, lambda s=s: measured(s), needs=0 if job.dry_run else 8)
 
 
 if __name__ == "__main__":

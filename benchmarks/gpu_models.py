@@ -3,6 +3,7 @@
 import gc
 import itertools
 import math
+import re
 import statistics
 import time
 from pathlib import Path
@@ -16,11 +17,13 @@ from benchmarks import gpu_reference as reference
 LARGE = {"vocabulary_size": 32768, "width": 2048, "layers": 24, "heads": 16, "length": 1024}
 PROBE = {"vocabulary_size": 97, "width": 256, "layers": 1, "heads": 2, "length": 128}
 TINY = {"vocabulary_size": 31, "width": 16, "layers": 1, "heads": 2, "length": 8}
+BATCHES, SMALLER = (16, 32, 64), (8, 4)  # the latter where the first does not fit
+NEEDED = {"jax": 45, "torch": 15}  # seconds for the first: JAX compiles all layers
 POLICIES = {"bfloat16": "mixed_bfloat16", "float32": "float32"}
 
 
 def transformer(job):
-    """Training tokens a second of a Transformer language model, and its share of the peak."""
+    """Training tokens a second of a Transformer language model, and its shares of two peaks."""
     probe = TINY if job.dry_run else PROBE
     for precision, policy in POLICIES.items():
         common.set_precision(job.backend, precision)
@@ -31,16 +34,39 @@ def transformer(job):
         if errors is None and precision == "bfloat16":
             return  # wrong numbers are not timed
     common.set_precision(job.backend, "bfloat16")
-    sizes, batches = (TINY, (2,)) if job.dry_run else (LARGE, (16, 32, 64))
-    needed = 0 if job.dry_run else 25
+    sizes = TINY if job.dry_run else LARGE
+    grow(
+        job,
+        lambda batch: train_model(job, sizes, batch),
+        (2,) if job.dry_run else BATCHES,
+        () if job.dry_run else SMALLER,
+        0 if job.dry_run else NEEDED[job.backend],
+    )
+
+
+def grow(job, run, batches, smaller, needed):
+    """Note ``run(batch)`` for ever larger batches until one fails, for want of memory or time.
+
+    Args:
+        batches: in the order in which they are tried.
+        smaller: what is tried, until one succeeds, if the first of these fails.
+        needed: seconds for the first; a later one is tried if there is time for a quarter
+            more than the one before it took.
+    """
+
+    def timed(batch):
+        nonlocal needed
+        start = time.monotonic()
+        try:
+            return run(batch)
+        finally:
+            needed = 1.25 * (time.monotonic() - start)
 
     def attempt(batch):
-        name = f"batch {batch}, bfloat16"
-        return job.note(name, lambda: train_model(job, sizes, batch), needs=needed)
+        return job.note(f"batch {batch}, bfloat16", lambda: timed(batch), needs=needed)
 
-    # Where one fails, for want of memory or of time, so would the next.
     if not list(itertools.takewhile(attempt, batches)):
-        attempt(4)
+        any(map(attempt, smaller))
 
 
 def check_model(backend, sizes, policy, tolerance):
@@ -70,12 +96,16 @@ def train_model(job, sizes, batch):
     from ae_lib.models import TransformerLM
 
     gc.collect()  # the model before, for its memory
+    if job.backend == "torch":
+        import torch
+
+        torch.cuda.empty_cache()
     keras.utils.set_random_seed(0)
     model = TransformerLM(**sizes, dtype="mixed_bfloat16")
     optimizer = keras.optimizers.Adam(3e-4, global_clipnorm=1.0)
     take = common.steps_of(job.backend, model, optimizer, _rows(sizes, batch))
     start = time.perf_counter()
-    losses = take(4)
+    losses = common.read(take(4))
     warm = time.perf_counter() - start
     # The small model was held against the equations; here: where it starts, and that it learns.
     common.check_learning(losses, math.log(sizes["vocabulary_size"]), 1.5)
@@ -90,8 +120,9 @@ def train_model(job, sizes, batch):
         seconds.append((time.perf_counter() - start) / count)
     middle = statistics.median(seconds)
     operations = operations_per_token(sizes)
-    peak = job.options.get("peak")
     speed = operations * tokens / middle
+    peaks = job.options.get("peak"), data_sheet(job.device or "")
+    shares = [common.short(speed / peak) if peak else None for peak in peaks]
     return {
         **sizes,
         "batch": batch,
@@ -102,10 +133,30 @@ def train_model(job, sizes, batch):
         "first_steps_seconds": common.short(warm),
         "operations_per_token": operations,
         "operations_per_second": common.short(speed),
-        "peak_operations_per_second": peak,
-        "share_of_peak": common.short(speed / peak) if peak else None,
+        "peak_operations_per_second": peaks[0],
+        "share_of_peak": shares[0],
+        "data_sheet_operations_per_second": peaks[1],
+        "share_of_data_sheet": shares[1],
         "losses": [common.short(loss) for loss in losses],
     }
+
+
+# Dense bfloat16 products, operations a second, by NVIDIA's data sheets (half of what they give
+# "with sparsity"), None where tensor cores have no bfloat16; the first that fits a name counts.
+DATA_SHEETS = {
+    r"\bMIG\b": None,  # a part of a card
+    r"\bH[12]00 NVL\b": 835.5e12,
+    r"\bH100 PCIe\b": 756.5e12,
+    r"\bH[12]00\b": 989.5e12,
+    r"\bA100\b": 312e12,
+    r"\bL4\b": 121e12,
+    r"\bT4\b": None,
+}
+
+
+def data_sheet(name):
+    """The data sheet's bfloat16 operations a second of a GPU, by its name; or None."""
+    return next((p for words, p in DATA_SHEETS.items() if re.search(words, name, re.I)), None)
 
 
 def operations_per_token(sizes):
@@ -155,7 +206,8 @@ def _check_autoencoder(job):
 
 
 def train_autoencoder(job):
-    """Train, score on the validation sentences, write weights beside the record."""
+    """Train for one epoch at least, write weights beside the record, score on the validation
+    sentences."""
     import keras
 
     from ae_lib import data, text, training
@@ -183,8 +235,11 @@ def train_autoencoder(job):
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=recipes["clipnorm"])
     steps = common.steps_of(job.backend, model, optimizer, ids[:1])
     curve, start = [], time.perf_counter()
+    steps.prepare([(batch, width) for width in WIDTHS[: 1 if job.dry_run else None]])
+    prepared = time.perf_counter() - start
+    reserve = min(30, job.seconds / 4)  # to score and to write
     for number in range(epochs):
-        if job.left() < 30 and not job.dry_run:  # to score and to write
+        if curve and job.left() < reserve + curve[-1]["seconds"]:
             break
         began, tokens, losses = time.perf_counter(), 0, []
         rng = np.random.default_rng([recipes["seed"], number])
@@ -193,12 +248,12 @@ def train_autoencoder(job):
         for rows in recipe.one_length_batches(changed, batch, rng):
             losses.append(steps.dispatch(_shaped(rows, batch, rng)))
             tokens += rows.size + len(rows)
-        losses = [float(loss) for loss in losses]  # waits for all
+        steps.wait()
         seconds = time.perf_counter() - began
         curve.append(
             {
                 "epoch": number + 1,
-                "loss": common.short(np.mean(losses)),
+                "loss": common.short(common.read(losses).mean()),
                 "seconds": common.short(seconds),
                 "tokens_per_second": common.short(tokens / seconds),
             }
@@ -214,17 +269,21 @@ def train_autoencoder(job):
     autoencoder.save(path, "float16")
     validation = sentences if job.dry_run else data.load_sentences("validation")
     known = [s for s in validation if vocabulary.covers(s)][: 4 if job.dry_run else None]
-    return {
+    found = {
         "sentences": len(ids),
         "source": "full" if archive else "shipped",
         "settings": {**settings, "product_dtype": "bfloat16"},
         "epochs_asked": epochs,
         "epochs": len(curve),
         "seconds": common.short(seconds),
+        "compile_seconds": common.short(prepared),
         "curve": curve,
-        "validation": recipe.scores(autoencoder, known),
+        "validation": None,
         "weights": path.name,
     }
+    job.results["run"] = found  # stays, should time end before the scores are there
+    job.save()
+    return {**found, "validation": recipe.scores(autoencoder, known)}
 
 
 def _prepared(sentences, recipes, text):

@@ -4,6 +4,7 @@ import functools
 import statistics
 import time
 
+import ml_dtypes
 import numpy as np
 
 from benchmarks import gpu_common as common
@@ -26,24 +27,86 @@ def median_seconds(run, seconds, least=3):
 
 
 def ceilings(job):
-    """A large matrix product in each precision, operations a second; a large copy, bytes."""
-    size = 64 if job.dry_run else 8192
-    for precision in ("bfloat16", "tf32", "float32"):
-        job.note(precision, lambda p=precision: product_ceiling(job, size, p))
+    """A large copy, bytes a second; a large matrix product in each precision, operations."""
     job.note("copy", lambda: copy_ceiling(job, 1 << (12 if job.dry_run else 30)))
+    size = 64 if job.dry_run else 8192
+    rng = np.random.default_rng(0)
+    factors = [rng.standard_normal((size, size), dtype="float32") for _ in range(2)]
+    for precision in ("bfloat16", "tf32", "float32"):
+        job.note(precision, lambda p=precision: product_ceiling(job, factors, p))
 
 
-def product_ceiling(job, size, precision):
+def copy_ceiling(job, numbers):
+    """One array read and one written, 8 bytes for each float32, into memory that is there."""
+    sign, run, where = (_copy_in_jax if job.backend == "jax" else _copy_in_torch)(numbers)
+    before = where()
+    # The last few, not all: in NumPy they would fill memory and take longer than the copies.
+    expected = sign * np.arange(numbers - 4, numbers, dtype="float64")
+    common.check("the copy", run(1)[-4:].tolist(), expected, 1e-6)
+    seconds = _seconds_of_one(job, run)
+    return {
+        "bytes": 8 * numbers,
+        "bytes_per_second": common.short(8 * numbers / seconds),
+        "seconds": common.short(seconds),
+        "in_place": where() == before,
+    }
+
+
+def _seconds_of_one(job, run):
+    """Of ``run(count)``, which waits once for all of them."""
+    count, seconds = (1, 0.0) if job.dry_run else (10, 1.5)
+    return median_seconds(lambda: run(count), seconds) / count
+
+
+def _copy_in_jax(numbers):
+    """``(sign, run, where)``: the array is negated where it is; a plain copy might be left out."""
+    import jax
+
+    x = jax.numpy.arange(numbers, dtype="float32")
+    negative = jax.jit(lambda x: -x, donate_argnums=0)
+
+    def run(count):
+        nonlocal x
+        for _ in range(count):
+            x = negative(x)
+        common.sync("jax", x)
+        return x
+
+    return -1, run, lambda: x.unsafe_buffer_pointer()
+
+
+def _copy_in_torch(numbers):
+    """The same; from one array to another."""
+    import torch
+
+    x = torch.arange(numbers, dtype=torch.float32, device=common.torch_device())
+    y = torch.zeros_like(x)
+
+    def run(count):
+        for _ in range(count):
+            y.copy_(x)
+        common.sync("torch")
+        return y
+
+    return 1, run, y.data_ptr
+
+
+def product_ceiling(job, factors, precision):
     """One size × size product of random matrices: 2·size³ operations."""
     common.set_precision(job.backend, precision)
-    rng = np.random.default_rng(0)
-    a, b = (rng.normal(size=(size, size)).astype("float32") for _ in range(2))
+    size = len(factors[0])
     dtype = "bfloat16" if precision == "bfloat16" else "float32"
-    multiply, exact = _on_device(job.backend, (a, b), dtype)
+    multiply = _on_device(job.backend, factors, dtype)
     limit = {"float32": 1e-5, "tf32": 2e-3, "bfloat16": 2e-2}[precision]
-    error = common.check("the product", multiply(1)[:4], exact[0][:4] @ exact[1], limit)
-    count = 1 if job.dry_run else 10
-    seconds = median_seconds(lambda: multiply(count), 0.0 if job.dry_run else 2.0) / count
+    rows, columns = (np.linspace(0, size - 1, n).astype("int64") for n in (4, min(size, 256)))
+    some = factors[0][rows], factors[1][:, columns]
+    if dtype == "bfloat16":
+        some = [x.astype(ml_dtypes.bfloat16) for x in some]
+    expected = np.matmul(*(x.astype("float64") for x in some))
+    found = multiply(1)[rows][:, columns]
+    found = np.asarray(found if job.backend == "jax" else found.float().cpu(), "float64")
+    error = common.check("the product", found, expected, limit)
+    seconds = _seconds_of_one(job, multiply)
     return {
         "size": size,
         "operations_per_second": common.short(2 * size**3 / seconds),
@@ -53,60 +116,26 @@ def product_ceiling(job, size, precision):
 
 
 def _on_device(backend, arrays, dtype):
-    """``multiply(count)``, which waits and gives the last product, and the factors as float64."""
+    """``multiply(count)``, which waits and gives the last product."""
     if backend == "jax":
         import jax
 
-        a, b = (jax.device_put(jax.numpy.asarray(x, dtype)) for x in arrays)
+        a, b = (jax.device_put(x).astype(dtype) for x in arrays)
         once = jax.jit(jax.numpy.matmul)
-        exact = [np.asarray(x, "float64") for x in (a, b)]
     else:
         import torch
 
         device = common.torch_device()
         a, b = (torch.tensor(x, device=device).to(getattr(torch, dtype)) for x in arrays)
         once = torch.matmul
-        exact = [x.double().cpu().numpy() for x in (a, b)]
 
     def multiply(count):
         for _ in range(count):
             c = once(a, b)
         common.sync(backend, c)
-        rows = c[:4]
-        return np.asarray(rows if backend == "jax" else rows.float().cpu(), "float64")
+        return c
 
-    return multiply, exact
-
-
-def copy_ceiling(job, numbers):
-    """One array read and another written: 8 bytes for each float32."""
-    if job.backend == "jax":
-        import jax
-
-        x = jax.numpy.arange(numbers, dtype="float32")
-        negative = jax.jit(lambda x: -x)  # a plain copy might be left out
-        run = functools.partial(negative, x)
-    else:
-        import torch
-
-        x = torch.arange(numbers, dtype=torch.float32, device=common.torch_device())
-        y = torch.empty_like(x)
-        run = functools.partial(torch.neg, x, out=y)
-    last = np.asarray(run()[-4:].tolist())
-    common.check("the copy", last, -np.arange(numbers, dtype="float32")[-4:], 1e-6)
-    count = 1 if job.dry_run else 10
-
-    def several():
-        for _ in range(count):
-            y = run()
-        common.sync(job.backend, y)
-
-    seconds = median_seconds(several, 0.0 if job.dry_run else 1.0) / count
-    return {
-        "bytes": 8 * numbers,
-        "bytes_per_second": common.short(8 * numbers / seconds),
-        "seconds": common.short(seconds),
-    }
+    return multiply
 
 
 # Decoding
@@ -185,34 +214,49 @@ def _numpy(weight):
 
 # What loses the fused kernel
 
-SHAPE = {"batch": 256, "time": 64, "inputs": 256, "units": 512}
-SMALL = {"batch": 3, "time": 5, "inputs": 4, "units": 6}
+SHAPE = {"batch": 256, "words": 64, "inputs": 256, "units": 512}
+SMALL = {"batch": 3, "words": 5, "inputs": 4, "units": 6}
 VARIANTS = {
     "as it comes": ({}, None),
     "mask, right-padded": ({}, "right"),
     "mask, left-padded": ({}, "left"),
     "recurrent_dropout=0.2": ({"recurrent_dropout": 0.2}, None),
     "activation='relu'": ({"activation": "relu"}, None),
-    "unroll=True": ({"unroll": True}, None),
     "use_cudnn=False": ({"use_cudnn": False}, None),
+    "unroll=True": ({"unroll": True}, None),  # compiled for longest, so last
 }
 
 
 def fused(job):
     """``keras.layers.LSTM``, forward and backward, with what loses cuDNN; and PyTorch's own."""
+    import keras
+
     common.set_precision(job.backend, "float32")
     variants = {k: VARIANTS[k] for k in list(VARIANTS)[:: 4 if job.dry_run else 1]}
     shape = SMALL if job.dry_run else SHAPE
+    job.about = {"shape": shape, **falls_back(job.backend, keras.__version__)}
     if job.backend == "torch":
         job.note("torch.nn.LSTM", lambda: time_layer(job, shape, None, None))
     for name, (options, mask) in variants.items():
         job.note(name, lambda o=options, m=mask: time_layer(job, shape, o, m))
 
 
+def falls_back(backend, version):
+    """A record's note on Keras before 3.14 with PyTorch, in a dict; empty for others."""
+    if backend != "torch" or tuple(map(int, version.split(".")[:2])) >= (3, 14):
+        return {}
+    return {
+        "note": f"Keras {version} on PyTorch: where the settings allow cuDNN, each call on a GPU "
+        "makes a new torch.nn.LSTM, fails to copy the trained weights into it and runs the loop "
+        "(keras-team/keras issue 22274); the seconds contain that."
+    }
+
+
 def time_layer(job, shape, options, mask):
     """Check a layer's loss and gradients at a small size, then time it at ``shape``.
 
-    The loss is the mean of the outputs' products with fixed random factors.
+    The loss is the mean of the outputs' products with fixed random factors. ``path`` is what
+    the book's rules say of a GPU, None where they cannot; it is not observed.
     """
     # A random mask on the recurrence has no reference: there the check is without it.
     run, arrays, loss = layer_step(job.backend, SMALL, options, mask, training=False)
@@ -222,10 +266,36 @@ def time_layer(job, shape, options, mask):
     seconds = median_seconds(lambda: run(fetch=False), 0.0 if job.dry_run else 1.0)
     return {
         "seconds": common.short(seconds),
-        "steps_per_second": common.short(shape["batch"] * shape["time"] / seconds),
-        "shape": shape,
+        "steps_per_second": common.short(shape["batch"] * shape["words"] / seconds),
+        "path": path_of(job.backend, shape, options, mask),
         "errors": errors,
     }
+
+
+def path_of(backend, shape, options, mask):
+    """``explain_lstm_path``'s word for a layer; of ``torch.nn.LSTM`` (None) it is cuDNN's."""
+    if options is None:
+        return "cuDNN"
+    import keras
+
+    from ae_lib import training
+
+    layer = keras.layers.LSTM(shape["units"], return_sequences=True, **options)
+    size = shape["batch"], shape["words"], shape["inputs"]
+    keep, compiled = padding(shape, mask), backend == "jax"
+    try:
+        return training.explain_lstm_path(layer, size, keep, jit_compile=compiled).path
+    except Exception:  # rules for another Keras; the time holds all the same
+        return None
+
+
+def padding(shape, side):
+    """A mask (batch, words) by which half of the sentences are padded on a side; or None."""
+    if side is None:
+        return None
+    keep = np.ones((shape["batch"], shape["words"]), bool)
+    keep[::2, (shape["words"] // 2) :] = False
+    return keep[:, ::-1].copy() if side == "left" else keep
 
 
 def layer_step(backend, shape, options, mask, training):
@@ -236,9 +306,9 @@ def layer_step(backend, shape, options, mask, training):
         mask: None, "right" or "left": on which side half of the sentences are padded.
     """
     rng = np.random.default_rng(2)
-    n, time_, inputs, units = (shape[k] for k in ("batch", "time", "inputs", "units"))
-    x = rng.normal(size=(n, time_, inputs)).astype("float32")
-    factors = rng.normal(size=(n, time_, units)).astype("float32")
+    n, words, inputs, units = (shape[k] for k in ("batch", "words", "inputs", "units"))
+    x = rng.normal(size=(n, words, inputs)).astype("float32")
+    factors = rng.normal(size=(n, words, units)).astype("float32")
     weights = [
         rng.normal(0, size**-0.5, s).astype("float32")
         for size, s in (
@@ -247,11 +317,7 @@ def layer_step(backend, shape, options, mask, training):
             (4, (4 * units,)),
         )
     ]
-    keep = None
-    if mask:
-        keep = np.ones((n, time_), bool)
-        keep[::2, (time_ // 2) :] = False
-        keep = keep[:, ::-1].copy() if mask == "left" else keep
+    keep = padding(shape, mask)
     relu = options is not None and options.get("activation") == "relu"
 
     def loss(arrays):

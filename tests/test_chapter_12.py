@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from ae_lib import data, exercises, models, training
+from ae_lib import data, exercises, models, plotting, training
 from ae_lib.exercises import _gpu_runs
 from tests.chapter_code import CHAPTERS, definitions
 
@@ -153,10 +153,10 @@ def test_recorded_gpu_steps_become_points(chapter):
     rows = {
         "a": {
             "shape": {**shape, "precision": "bfloat16"},
-            "tokens_per_second": {"x": 3.0, "y": 5},
+            "tokens_per_second": {"ours, jax": 3.0, "ours, torch": 5, "raw, float16": 7},
         },
-        "b": {"shape": {**shape, "precision": "float32"}, "tokens_per_second": {"x": 9.0}},
-        "c": {"shape": {**shape, "precision": "bfloat16"}, "tokens_per_second": {}},
+        "b": {"shape": {**shape, "precision": "float32"}, "tokens_per_second": {"ours, jax": 9.0}},
+        "c": {"shape": {**shape, "precision": "bfloat16"}, "tokens_per_second": {"raw": 1.0}},
     }
     cost = training.lstm_autoencoder_cost(97, 1024, 24, 1024, 6, 4)
     (point,) = chapter["gpu_steps"]({"results": rows})
@@ -166,8 +166,60 @@ def test_recorded_gpu_steps_become_points(chapter):
 def test_recorded_gpu_ceilings_are_the_better_backends(chapter):
     one = {"bfloat16": {"operations_per_second": 4.0}, "copy": {"bytes_per_second": 2.0}}
     two = {"bfloat16": {"operations_per_second": 3.0}, "copy": {"bytes_per_second": 5.0}}
-    found = chapter["gpu_ceilings"]({"results": {"jax": one, "torch": two, "none": {}}})
+    cut = {"copy": {"bytes_per_second": 9.0}}  # a process that was ended before its products
+    found = chapter["gpu_ceilings"]({"results": {"jax": one, "torch": two, "cut": cut}})
     assert (found.operations_per_second, found.bytes_per_second) == (4.0, 5.0)
+    assert not chapter["gpu_ceilings"]({"results": {"cut": cut}})
+
+
+SHAPE = {"vocabulary": 97, "units": 1024, "embedding": 24, "batch": 6, "words": 4}
+FUSED = {
+    "as it comes": {"seconds": 0.1, "path": "loop"},
+    "unroll=True": {"seconds": 1, "path": None},
+}
+RECORDS = {
+    "gpu_ceilings": {
+        "devices": {"jax": "a GPU by jax"},
+        "results": {
+            "jax": {"copy": {"bytes_per_second": 2.0}, "bfloat16": {"operations_per_second": 4.0}}
+        },
+    },
+    "gpu_lstm": {
+        "devices": {"ours, jax": "a GPU by jax"},
+        "results": {
+            f"batch {batch}": {
+                "shape": {**SHAPE, "precision": "bfloat16", "batch": batch},
+                "tokens_per_second": {"ours, jax": 3.0 * batch, "raw, float16": 99.0},
+            }
+            for batch in (6, 60)
+        },
+    },
+    "gpu_fused": {
+        "devices": {"jax": "a GPU by jax", "torch": "a GPU by torch"},
+        "shape": {"batch": 256, "words": 64, "inputs": 256, "units": 512},
+        "results": {"jax": FUSED, "torch": {**FUSED, "torch.nn.LSTM": FUSED["as it comes"]}},
+    },
+}
+
+
+@pytest.mark.parametrize("there", [RECORDS, {}, {**RECORDS, "gpu_lstm": None}])
+def test_the_page_shows_what_is_recorded_of_a_gpu_and_says_what_is_not(chapter, there, capsys):
+    """The cells that draw it, run with records laid out as benchmarks/gpu.py does."""
+    names = ["record", "draw_roof", "draw_steps", "gpu_steps", "gpu_ceilings"]
+    given = definitions("12", *names, given=SIZES)
+    shown = []
+    given |= {"plotting": plotting, "np": np, "training": training, "record": there.get}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plotting, "show", lambda fig, caption, **about: shown.append(caption))
+        for _, source in cells():
+            if source.startswith(('peaks, recorded = record("gpu_', 'recorded = record("gpu_')):
+                exec(source, given)
+    said = capsys.readouterr().out
+    assert ("The same on GPUs, for an LSTM of 512 units over 64 words" in " ".join(shown)) == bool(
+        there
+    )
+    assert any("a GPU by jax" in caption for caption in shown) == (there is RECORDS)
+    assert len(shown) + said.count("not measured") == 2
 
 
 def test_a_missing_record_is_none_and_not_an_error(chapter):

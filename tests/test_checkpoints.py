@@ -248,6 +248,14 @@ def damage(path, how):
         return
     elif how == "text":
         raw = b"not a checkpoint"
+    elif how == "no format":
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        header = json.loads(arrays["checkpoint"].tobytes())
+        del header["format"]
+        arrays["checkpoint"] = np.frombuffer(json.dumps(header).encode(), "uint8")
+        np.savez(path, **arrays)
+        return
     elif how == "changed":  # a value, with the zip's own checksum put right
         with np.load(path) as stored:
             arrays = dict(stored)
@@ -257,7 +265,7 @@ def damage(path, how):
     path.write_bytes(raw)
 
 
-@pytest.mark.parametrize("how", ["empty", "truncated", "foreign", "text", "changed"])
+@pytest.mark.parametrize("how", ["empty", "truncated", "foreign", "text", "no format", "changed"])
 def test_a_damaged_newest_falls_back_with_a_warning(tmp_path, how):
     model, checkpoints = small(), training.Checkpoints(tmp_path)
     checkpoints.save(model, 3)
@@ -584,6 +592,18 @@ def test_interrupted_before_any_step_the_line_says_so(tmp_path, capsys):
     fit(tmp_path, callbacks=[Cut(1, KeyboardInterrupt)])
     assert capsys.readouterr().out == "A: 0 epochs (stopped)\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.backend
+def test_interrupted_after_the_last_step_it_is_finished(whole, tmp_path, capsys):
+    class Stop(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            raise KeyboardInterrupt
+
+    fit(tmp_path / "a", callbacks=[Stop()])
+    assert "stopped at step 12 of 12" in capsys.readouterr().out
+    assert matches(fit(tmp_path / "a"), whole)
+    assert "finished before" in capsys.readouterr().out
 
 
 def test_a_damaged_newest_costs_one_interval_not_the_run(whole, tmp_path):

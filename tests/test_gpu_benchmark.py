@@ -4,14 +4,16 @@ import json
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ae_lib import training
 from ae_lib.models import transformer
-from benchmarks import environment, gpu, gpu_common, gpu_lstm, gpu_models, gpu_reference
+from benchmarks import environment, gpu, gpu_common, gpu_lstm, gpu_models, gpu_parts, gpu_reference
 
 ROOT = Path(gpu.__file__).resolve().parent.parent
 
@@ -38,8 +40,10 @@ def one_thread():
 def records(tmp_path_factory):
     """All parts, each on one backend; the LSTM's contestants on PyTorch and JAX."""
     folder = tmp_path_factory.mktemp("dry")
-    found = dry_run(folder, "--backends", "jax", "--only", "ceilings", "decoding", "fused")
-    found |= dry_run(folder, "--backends", "torch", "--only", "transformer", "train")
+    found = dry_run(
+        folder, "--backends", "jax", "--only", "ceilings", "decoding", "fused", "train"
+    )
+    found |= dry_run(folder, "--backends", "torch", "--only", "transformer")
     found |= dry_run(folder, "--only", "lstm")
     return folder, {p.stem[4:]: json.loads(p.read_text("utf8")) for p in folder.glob("*.json")}
 
@@ -66,7 +70,7 @@ def test_a_dry_run_writes_a_record_for_each_part(records):
 
 def test_ceilings_have_operations_bytes_and_errors(records):
     results = records[1]["ceilings"]["results"]["jax"]
-    assert set(results) == {"bfloat16", "tf32", "float32", "copy"}
+    assert list(results) == ["copy", "bfloat16", "tf32", "float32"]
     assert records[1]["ceilings"]["devices"]["jax"].startswith("cpu by jax ")
     for precision in ("bfloat16", "tf32", "float32"):
         found = results[precision]
@@ -74,14 +78,30 @@ def test_ceilings_have_operations_bytes_and_errors(records):
         assert found["operations_per_second"] == pytest.approx(speed, rel=1e-2)
     assert 1e-4 < results["bfloat16"]["error"] < 2e-2
     assert results["float32"]["error"] < 1e-5
-    assert results["copy"]["bytes_per_second"] > 0
+    copied = results["copy"]
+    assert copied["in_place"] is True  # JAX was given the array, and wrote where it was
+    speed = copied["bytes"] / copied["seconds"]
+    assert copied["bytes_per_second"] == pytest.approx(speed, rel=1e-2)
 
 
 def test_the_lstm_s_contestants_ran_side_by_side(records):
     (found,) = records[1]["lstm"]["results"].values()
-    assert set(found["tokens_per_second"]) == {"ours, jax", "ours, torch", "raw"}
+    rows, dtypes = set(found["tokens_per_second"]), found["lstm_dtypes"]
     assert set(found["over_raw"]) == {"ours, jax", "ours, torch"}
     assert "failed" not in found
+    half = "raw, float16"
+    if "skipped" in found:  # PyTorch on this CPU has no such LSTM, and says so
+        assert set(found["skipped"]) == {half}
+    else:
+        (half,) = [name for name in rows if name.startswith(half)]
+        assert half == gpu_lstm.row("raw, float16", "bfloat16", dtypes[half])
+        rows.remove(half)
+    assert rows == {"ours, jax", "ours, torch", "raw"}
+    assert (dtypes["ours, jax"], dtypes["ours, torch"]) == ("float32", "float32")
+    assert dtypes["raw"] == "bfloat16"
+    devices = records[1]["lstm"]["devices"]
+    assert devices["ours, jax"].startswith("cpu by jax ")
+    assert devices["raw"].startswith("cpu by torch ")
     for name in found["errors"]:
         assert set(found["errors"][name]) == {"loss", "gradient", "first loss"}
     ratios = [r["ours, jax"] / r["raw"] for r in found["rounds"]]
@@ -98,6 +118,7 @@ def test_the_transformer_s_share_is_of_a_peak(records):
     speed = per_token * found["tokens_per_second"]
     assert found["operations_per_second"] == pytest.approx(speed, rel=1e-2)
     assert found["share_of_peak"] is None  # the ceilings were not measured in that call
+    assert found["share_of_data_sheet"] is None  # a CPU
 
 
 def test_decoding_and_fused_and_train_have_their_numbers(records):
@@ -107,8 +128,12 @@ def test_decoding_and_fused_and_train_have_their_numbers(records):
     assert decoded["tokens_per_second"] == pytest.approx(
         decoded["tokens"] / decoded["seconds"], rel=1e-2
     )
-    assert set(found["fused"]["results"]["jax"]) == {"as it comes", "activation='relu'"}
-    trained = found["train"]["results"]["torch"]["run"]
+    fused = found["fused"]
+    assert set(fused["results"]["jax"]) == {"as it comes", "activation='relu'"}
+    assert fused["results"]["jax"]["activation='relu'"]["path"] == "loop"
+    assert fused["shape"] == gpu_parts.SMALL
+    assert "note" not in fused  # that is PyTorch's
+    trained = found["train"]["results"]["jax"]["run"]
     assert trained["epochs"] == trained["epochs_asked"] == len(trained["curve"]) == 1
     assert (records[0] / "work" / trained["weights"]).stat().st_size > 1000
 
@@ -131,6 +156,32 @@ def planted(code, tmp_path, backend="torch"):
         [sys.executable, "-c", textwrap.dedent(lines)], check=True, env=environment, cwd=ROOT
     )
     return json.loads(path.read_text("utf8"))
+
+
+def test_training_has_one_epoch_in_any_case_and_keeps_it_without_scores(tmp_path):
+    """No dry run, and no time: what a GPU's budget came to."""
+    code = """
+    from ae_lib import data
+    from tools import train_text_autoencoder as recipe
+    some = [s for s in data.load_sentences("train") if len(s.split()) < 4][:300]
+    data.load_sentences = lambda *_: some
+    recipe.SETTINGS = {"units": 8, "embedding_size": 8, "code_size": 8}
+    job = common.Job("torch", job.path, dry_run=False, seconds=0.0)
+    gpu_models.train(job)
+    first = job.results["run"]
+    job = common.Job("torch", job.path, dry_run=False, seconds=500, epochs=3)
+    recipe.scores = lambda *_: 1 / 0
+    gpu_models.train(job)
+    job.results["first"] = first
+    job.save()
+    """
+    found = planted(code, tmp_path)
+    first, last = found["results"]["first"], found["results"]["run"]
+    assert (first["epochs"], first["epochs_asked"], len(first["curve"])) == (1, 14, 1)
+    assert first["validation"]["sentences"] > 0
+    assert (last["epochs"], last["validation"]) == (3, None)
+    assert found["failed"] == {"run": "ZeroDivisionError: division by zero"}
+    assert (tmp_path / last["weights"]).exists()
 
 
 def test_planted_wrong_results_are_refused_and_not_timed(tmp_path):
@@ -168,8 +219,9 @@ def test_a_contestant_with_a_wrong_gradient_is_refused(monkeypatch, one_thread):
     """Raw PyTorch here: it needs no Keras backend."""
     gpu_lstm._proved.cache_clear()
     shape = {**gpu_lstm.SMALL, "precision": "float32"}
-    take, errors = gpu_lstm.made("raw", shape)
+    take, errors, dtype = gpu_lstm.made("raw", shape)
     assert errors["gradient"] < 1e-4
+    assert dtype == "float32"
     assert len(take(2)) == 2
     right = gpu_lstm.Raw.loss_and_gradients
 
@@ -206,6 +258,118 @@ def test_a_vanished_gradient_a_nan_and_a_loss_that_rises_are_refused():
         gpu_common.check_learning([2.1, 2.0], 2.0, 1e-3)
     with pytest.raises(gpu_common.Refused, match=r"x has shape \(1,\), expected \(2,\)"):
         gpu_common.check("x", [1.0], [1.0, 1.0], 1)
+
+
+def test_a_row_is_named_by_what_its_lstm_computed_in():
+    """Contestants as PyTorch's autocast makes them on a GPU, and one that ended."""
+    asked = {"raw": "float16", "raw, float16": "float16", "ours, torch": "float32"}
+
+    def serving(name):
+        def ask(**order):
+            if name not in asked:
+                return {"failed": f"{name} ended with status -6"}
+            made = {"errors": {}, "lstm_dtype": asked[name], "device": "a GPU"}
+            return made if "make" in order else {"seconds": 0.5}
+
+        return ask
+
+    servers = {name: serving(name) for name in gpu_lstm.BACKENDS}
+    shape = {**gpu_lstm.SMALL, "precision": "bfloat16"}
+    found = gpu_lstm.compare(servers, shape, 2, 0.1, dry_run=False)
+    rows = {"ours, torch": "float32", "raw, LSTM in float16": "float16"}
+    assert found["lstm_dtypes"] == {**rows, "raw, float16": "float16"}
+    assert set(found["tokens_per_second"]) == set(found["lstm_dtypes"])
+    assert found["over_raw"] == {"ours, torch": 1}
+    assert found["failed"] == {"ours, jax": "ours, jax ended with status -6"}
+    assert gpu_lstm.row("raw", "tf32", "float32") == "raw"
+    del asked["raw, float16"]
+    assert set(gpu_lstm.compare(servers, shape, 2, 0.1, dry_run=False)["failed"]) == {
+        "ours, jax",
+        "raw, float16",
+    }
+    found = gpu_lstm.compare(servers, shape, 2, 0.1, dry_run=True)
+    assert found["skipped"] == {"raw, float16": "raw, float16 ended with status -6"}
+
+
+def test_losses_stay_on_the_device_while_steps_are_timed(monkeypatch):
+    import torch
+
+    steps = object.__new__(gpu_common.TorchSteps)
+    steps.batch, losses = None, iter(torch.tensor([3.0, 2.0, 1.0]))
+    steps.dispatch = lambda batch: next(losses)
+    with monkeypatch.context() as patch:
+        for name in ("__float__", "item", "cpu", "numpy", "tolist"):
+            patch.setattr(torch.Tensor, name, lambda *_: pytest.fail("read inside the clock"))
+        found = steps(3)
+    np.testing.assert_array_equal(gpu_common.read(found), [3, 2, 1])
+    assert gpu_common.read(found).dtype == "float64"
+
+
+def test_a_large_copy_is_checked_without_an_array_of_its_numbers(tmp_path, one_thread):
+    numbers, job = 1 << 22, gpu_common.Job("torch", tmp_path / "x.json")
+    tracemalloc.start()
+    found = gpu_parts.copy_ceiling(job, numbers)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < numbers / 4
+    assert (found["bytes"], found["in_place"]) == (2 * 4 * numbers, True)
+
+
+def test_the_path_is_the_library_s_and_none_where_it_has_none(monkeypatch):
+    monkeypatch.setattr(
+        training,
+        "explain_lstm_path",
+        lambda layer, size, mask, jit_compile: SimpleNamespace(
+            path=f"{size} {None if mask is None else mask.sum()} {jit_compile}"
+        ),
+    )
+    assert gpu_parts.path_of("jax", gpu_parts.SMALL, {}, None) == "(3, 5, 4) None True"
+    assert gpu_parts.path_of("torch", gpu_parts.SMALL, {}, "left") == "(3, 5, 4) 9 False"
+    assert gpu_parts.path_of("torch", gpu_parts.SMALL, None, None) == "cuDNN"
+    monkeypatch.setattr(training, "explain_lstm_path", lambda *_, **__: 1 / 0)
+    assert gpu_parts.path_of("torch", gpu_parts.SMALL, {}, None) is None
+
+
+def test_a_note_says_what_keras_before_3_14_does_on_pytorch():
+    assert "makes a new torch.nn.LSTM" in gpu_parts.falls_back("torch", "3.13.2")["note"]
+    assert gpu_parts.falls_back("torch", "3.14.0") == {}
+    assert gpu_parts.falls_back("jax", "3.13.2") == {}
+
+
+def test_batches_grow_until_one_fails_and_shrink_if_the_first_does(tmp_path):
+    def tried(limit, needed=0.0):
+        job, asked = gpu_common.Job("jax", tmp_path / "x.json", seconds=100), []
+
+        def run(batch):
+            asked.append(batch)
+            if batch > limit:
+                raise MemoryError
+            return batch
+
+        gpu_models.grow(job, run, gpu_models.BATCHES, gpu_models.SMALLER, needed)
+        return asked
+
+    assert tried(64) == [16, 32, 64]
+    assert tried(20) == [16, 32]
+    assert tried(8) == [16, 8]
+    assert tried(5) == [16, 8, 4]
+    assert tried(64, needed=101.0) == []
+
+
+def test_a_data_sheet_is_found_by_the_gpu_s_name():
+    peaks = {
+        "NVIDIA H100 80GB HBM3 by jax 0.7": 989.5e12,
+        "NVIDIA H100 PCIe by torch 2.9, cuDNN 91002": 756.5e12,
+        "NVIDIA H100 NVL": 835.5e12,
+        "NVIDIA H200": 989.5e12,
+        "NVIDIA A100-SXM4-40GB": 312e12,
+        "NVIDIA L4": 121e12,
+        "NVIDIA L40S": None,
+        "Tesla T4": None,
+        "NVIDIA H100 80GB HBM3 MIG 1g.10gb": None,
+        "cpu by jax 0.7.2": None,
+    }
+    assert {name: gpu_models.data_sheet(name) for name in peaks} == peaks
 
 
 # No GPU, no time, no luck
@@ -284,6 +448,32 @@ def test_a_part_that_crashes_or_takes_too_long_takes_no_other_along(tmp_path, mo
     assert found["good"]["failed"] == {"wrong": "ZeroDivisionError: division by zero"}
 
 
+def test_ctrl_c_ends_what_runs_and_starts_nothing_more(tmp_path, monkeypatch):
+    child = gpu.child
+    (tmp_path / "bad_parts.py").write_text(BAD, "utf8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    names = {"good": "good", "now": "slow", "later": "slow"}
+    parts = {k: gpu.Part(f"bad_parts:{v}", 1, k, "1", together=True) for k, v in names.items()}
+    work, started = tmp_path / "work", []
+    monkeypatch.setattr(gpu, "child", lambda *a: started.append(a[2].stem) or child(*a))
+    running = gpu.measure(parts, work, seconds=30)
+    assert next(running)[0] == "good"
+    with pytest.raises(KeyboardInterrupt):
+        running.throw(KeyboardInterrupt)
+    assert "later_both" not in started
+    found = work / "now_both.json"  # written, if it had come so far
+    assert not found.exists() or _ended(json.loads(found.read_text("utf8"))["results"]["child"])
+
+
+def test_the_budgets_are_nine_minutes():
+    assert gpu.SECONDS <= 540
+    assert sum(p.weight for p in gpu.PARTS.values()) < gpu.SECONDS
+    train, transformer = gpu.PARTS["train"], gpu.PARTS["transformer"]
+    assert train.share("torch") > 45
+    assert transformer.share("jax") > 2 * gpu_models.NEEDED["jax"]
+    assert gpu.PARTS["lstm"].processes(("jax", "torch")) == ("both",)
+
+
 def _ended(process):
     """Whether a process is no more, or waits only to be counted out."""
     try:
@@ -296,7 +486,7 @@ def test_a_backend_without_a_gpu_or_not_installed_is_recorded_so(tmp_path, monke
     parts = {"ceilings": gpu.PARTS["ceilings"]}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     ((_, record),) = gpu.measure(parts, tmp_path, seconds=500, backends=("torch",))
-    assert record["results"] == {"torch": {}}
+    assert record["results"] == record["devices"] == {}
     assert "torch sees no GPU, only cpu by torch" in record["failed"]["torch"]["all"]
     find = gpu.importlib.util.find_spec
     monkeypatch.setattr(
@@ -304,6 +494,7 @@ def test_a_backend_without_a_gpu_or_not_installed_is_recorded_so(tmp_path, monke
     )
     ((_, record),) = gpu.measure(parts, tmp_path, seconds=500, backends=("jax",))
     assert record["failed"] == {"jax": {"all": "not tried: jax is not installed"}}
+    assert record["devices"] == {}
     raw, chapter = tmp_path / "raw", tmp_path / "chapter"
     gpu.write_record("ceilings", record, raw, chapter)
     assert (raw / "gpu_ceilings.json").exists()

@@ -259,10 +259,29 @@ def test_available_is_about_this_machine(monkeypatch):
 
 @pytest.mark.backend
 def test_rules_of_another_keras_are_said_to_be_so(monkeypatch):
-    assert keras.__version__.startswith("3.13."), "read the rules again, then change RULES_OF"
+    assert keras.__version__.split(".")[:2] in (["3", "13"], ["3", "14"], ["3", "15"]), (
+        "read the rules again, then change RULES_OF"
+    )
     assert not any("the rules are" in note for note in explain_lstm_path(good(), X).notes)
     monkeypatch.setattr(keras, "__version__", "3.99.0")
     assert any("this is 3.99.0" in note for note in explain_lstm_path(good(), X).notes)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("kind", [keras.layers.LSTM, keras.layers.GRU])
+@pytest.mark.parametrize("mask", [None, RIGHT, LEFT])
+def test_since_3_14_jax_and_pytorch_are_fused_without_a_mask(monkeypatch, kind, mask):
+    """As read in Keras 3.14.0, 3.14.1 and 3.15.1: only JAX's GRU has no such kernel."""
+    monkeypatch.setattr(keras, "__version__", "3.14.0")
+    found = explain_lstm_path(good(kind), X, mask)
+    without = BACKEND == "jax" and kind is keras.layers.GRU
+    masks = (None, RIGHT) if BACKEND == "tensorflow" else (None,)
+    assert found.fused == (not without and mask in masks)
+    assert not any("the rules are" in note for note in found.notes)
+    if mask is RIGHT and BACKEND != "tensorflow" and not without:
+        (reason,) = found.reasons
+        assert "gives cuDNN none" in reason
+    assert not explain_lstm_path(good(kind, unroll=True), X).fused
 
 
 @pytest.mark.backend

@@ -115,10 +115,10 @@ TASK = "````{exercise} Title\n:label: ex-a\n*Predict.* What?\n```python\nf(x)\n`
 ENDING = "## Summary\n\n" + "- a point\n" * 5 + "\n## Further reading\n\n{cite:t}`a`"
 
 
-def task(name, state="todo", solved="right", first="# @title Solution", **metadata):
+def task(name, state="todo", solved="right", first="# @title Solution", starter=(), **metadata):
     return [
         TASK,
-        code(f'answer = ...\ncheck("{name}", answer)', verdict(state)),
+        code(f'answer = ...\ncheck("{name}", answer)', verdict(state), tags=list(starter)),
         code(f'{first}\ncheck("{name}", 3)', verdict(solved), **{**FOLDED, **metadata}),
     ]
 
@@ -154,6 +154,7 @@ FIVE = [cell for i in range(5) for cell in task(f"a.b{i}")]
         ("glued_numbers", [code("x", glued("a-b")), "{glue:text}`a-b` and {glue:text}`a-b:.2f`"]),
         ("figures", [code("x", figure()), code("y", figure("fig-b"))]),
         ("exercises", FIVE),
+        ("exercises", [*task("a.b0", state="wrong", starter=["hide-output"]), *FIVE[3:]]),
         ("ending", [ENDING]),
     ],
 )
@@ -194,6 +195,7 @@ def test_a_rule_is_content_with_what_is_right(tmp_path, rule, cells):
         ("exercises", FIVE + FIVE[:3], "6 exercises in the prose, 5 checked"),
         ("exercises", [TASK.replace("*Predict.*", ""), *FIVE[1:]], "no grade"),
         ("exercises", [*task("a.b0", state="right"), *FIVE[3:]], "starter's stored verdict"),
+        ("exercises", [*task("a.b0", state="wrong"), *FIVE[3:]], "names the mistake; fold it"),
         ("exercises", [*task("a.b0", solved="wrong"), *FIVE[3:]], "solution's stored verdict"),
         ("exercises", [*task("a.b0", tags=["solution"]), *FIVE[3:]], "not folded"),
         ("exercises", [*task("a.b0", first="# Solution"), *FIVE[3:]], "not folded"),

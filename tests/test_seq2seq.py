@@ -327,3 +327,47 @@ def test_empty_sentences_and_empty_batches_have_codes():
     model = make()
     assert model.encode(np.zeros((2, 0), "int32")).shape == (2, 5)
     assert model.encode(np.zeros((0, 3), "int32")).shape == (0, 5)
+
+
+@pytest.fixture
+def policy():
+    """Sets Keras's global policy, and puts it back."""
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16"])
+def test_a_global_policy_of_16_bits_is_one_of_the_products(policy, name):
+    if (keras.backend.backend(), name) == ("jax", "mixed_float16"):
+        name = "mixed_bfloat16"  # XLA multiplies no float16 on a CPU
+    tokens = np.random.default_rng(0).integers(4, 50, (8, 5)).astype("int32")
+    losses = {}
+    for dtype in ("float32", name):
+        policy(dtype)
+        keras.utils.set_random_seed(0)
+        model = Seq2SeqAutoencoder(50, units=16, embedding_size=8, code_size=12)
+        model.compile(keras.optimizers.Adam(1e-2))
+        losses[dtype] = [float(model.train_on_batch(tokens)) for _ in range(20)]
+        assert {v.dtype for v in model.trainable_variables} == {"float32"}
+        assert model(tokens).dtype == model.encoder(np.ones((1, 2, 8)))[0].dtype
+        assert keras.backend.standardize_dtype(model(tokens).dtype) == "float32"
+    short = name.removeprefix("mixed_")
+    assert (model.product_dtype, model.encoder.product_dtype) == (short, short)
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (short == "float16")
+    assert losses["float32"] != losses[name]
+    np.testing.assert_allclose(losses[name], losses["float32"], rtol=0.01)
+    policy("float32")
+    again = Seq2SeqAutoencoder.from_config(model.get_config())
+    assert again.product_dtype == short
+
+
+@pytest.mark.backend
+def test_what_was_asked_for_goes_before_the_policy():
+    sizes = {"units": 4, "embedding_size": 4, "code_size": 4}
+    model = Seq2SeqAutoencoder(9, **sizes, product_dtype="bfloat16", dtype="mixed_float16")
+    assert (model.product_dtype, model.encoder.compute_dtype) == ("bfloat16", "float32")
+    assert LSTM(4, dtype="mixed_bfloat16").product_dtype == "bfloat16"
+    assert LSTM(4).product_dtype is None

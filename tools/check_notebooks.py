@@ -205,6 +205,8 @@ def exercises(chapter):
             yield f"{name}: no starter cell"
         elif "right" in verdicts(starter) or not verdicts(starter):
             yield f"{name}: the starter's stored verdict is {verdicts(starter) or 'missing'}"
+        elif "wrong" in verdicts(starter) and "hide-output" not in tags(starter):
+            yield f"{name}: the starter's verdict names the mistake; fold it, tag hide-output"
         if not solution:
             yield f"{name}: no cell tagged solution"
             continue

@@ -8,6 +8,22 @@ from ae_lib._checks import positive_int
 UNROLL = 64  # longer sequences run in a loop of the backend: no graph of 10,000 cells
 
 
+def split_policy(dtype, product_dtype):
+    """A Keras policy of 16 bits, for what multiplies in 16 bits and does all else in 32.
+
+    Args:
+        dtype: a policy or its name; None: the global one.
+        product_dtype: what was asked for besides; it goes before the policy's.
+
+    Returns:
+        ``(dtype, product_dtype)``: float32 and the policy's 16-bit type; or both as they came.
+    """
+    policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+    if policy.compute_dtype not in ("float16", "bfloat16"):
+        return policy, product_dtype
+    return "float32", product_dtype or policy.compute_dtype
+
+
 def product(a, b, dtype=None):
     """``a @ b``, its factors rounded to ``dtype`` first if one is given."""
     if dtype is None:
@@ -181,6 +197,8 @@ class LSTM(keras.layers.Layer):
         units: size of the state, at least 1.
         product_dtype: "bfloat16" rounds the factors of matrix products, which halves their
             time on processors that have the instructions; None: full precision.
+        dtype: a Keras policy; of one with 16 bits, "mixed_bfloat16" say, the 16-bit type
+            becomes ``product_dtype``, and everything else is float32.
 
     Weights, in Keras's order: ``kernel`` (inputs, 4·units), ``recurrent_kernel``
     (units, 4·units), ``bias`` (4·units,); the four blocks are input, forget, candidate,
@@ -195,8 +213,9 @@ class LSTM(keras.layers.Layer):
         (2, 7, 32)
     """
 
-    def __init__(self, units, product_dtype=None, **options):
-        super().__init__(**options)
+    def __init__(self, units, product_dtype=None, dtype=None, **options):
+        dtype, product_dtype = split_policy(dtype, product_dtype)
+        super().__init__(dtype=dtype, **options)
         self.units = positive_int(units, "units")
         self.product_dtype = product_dtype
         self.supports_masking = True

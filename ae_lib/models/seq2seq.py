@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from ae_lib._checks import as_batch, positive_int
-from ae_lib.models._lstm import LSTM, UNROLL, log_normaliser, product
+from ae_lib.models._lstm import LSTM, UNROLL, log_normaliser, product, split_policy
 from ae_lib.text import BOS, EOS, PAD, UNK
 
 _CLOSED = -1e9  # added to an input gate: nothing enters the cell
@@ -28,6 +28,9 @@ class Seq2SeqAutoencoder(keras.Model):
             in [0, 1): the decoder must look at the code instead.
         product_dtype: "bfloat16" for faster matrix products where the processor has them;
             None: full precision.
+        dtype: a Keras policy; of one with 16 bits, "mixed_bfloat16" say, the 16-bit type
+            becomes ``product_dtype``, and everything else is float32. With products in
+            float16 ``compile`` scales the loss, as Keras does for its own models.
 
     Raises:
         TypeError, ValueError: a size that is no whole number ≥ 1, a share out of range.
@@ -52,9 +55,11 @@ class Seq2SeqAutoencoder(keras.Model):
         code_size=512,
         word_dropout=0.0,
         product_dtype=None,
+        dtype=None,
         **options,
     ):
-        super().__init__(**options)
+        policy, product_dtype = split_policy(dtype, product_dtype)
+        super().__init__(dtype=policy, **options)
         self.vocabulary_size = positive_int(vocabulary_size, "vocabulary_size", least=EOS + 1)
         self.units = positive_int(units, "units")
         self.embedding_size = positive_int(embedding_size, "embedding_size")
@@ -68,13 +73,18 @@ class Seq2SeqAutoencoder(keras.Model):
             initializer=keras.initializers.RandomNormal(stddev=embedding_size**-0.5),
             name="embedding",
         )
-        self.encoder = _built(LSTM(units, product_dtype, name="encoder"), embedding_size)
-        self.to_code = _built(layers.Dense(code_size, name="to_code"), 2 * units)
-        self.to_h = _built(layers.Dense(units, activation="tanh", name="to_h"), code_size)
-        self.to_c = _built(layers.Dense(units, name="to_c"), code_size)
-        self.to_gates = _built(layers.Dense(4 * units, use_bias=False, name="to_gates"), code_size)
-        self.decoder = _built(LSTM(units, product_dtype, name="decoder"), embedding_size)
-        self.to_word = _built(layers.Dense(embedding_size, name="to_word"), units)
+        lstm = {"product_dtype": product_dtype, "dtype": policy}
+
+        def dense(size, inputs, name, **options):
+            return _built(layers.Dense(size, name=name, dtype=policy, **options), inputs)
+
+        self.encoder = _built(LSTM(units, name="encoder", **lstm), embedding_size)
+        self.to_code = dense(code_size, 2 * units, "to_code")
+        self.to_h = dense(units, code_size, "to_h", activation="tanh")
+        self.to_c = dense(units, code_size, "to_c")
+        self.to_gates = dense(4 * units, code_size, "to_gates", use_bias=False)
+        self.decoder = _built(LSTM(units, name="decoder", **lstm), embedding_size)
+        self.to_word = dense(embedding_size, units, "to_word")
         self.word_bias = self.add_weight(
             shape=(vocabulary_size,), initializer="zeros", name="word_bias"
         )
@@ -186,6 +196,19 @@ class Seq2SeqAutoencoder(keras.Model):
             logits = ops.reshape(y_pred, (-1, self.vocabulary_size))
             nats = ops.sparse_categorical_crossentropy(target, logits, from_logits=True)
         return ops.sum(nats * weight) / ops.sum(weight)
+
+    def compile(self, optimizer="rmsprop", **options):
+        """``keras.Model.compile``; where products are float16 the optimizer scales the loss."""
+        optimizer = keras.optimizers.get(optimizer)
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.product_dtype == "float16" and not scales:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        super().compile(optimizer, **options)
+
+    def compile_from_config(self, config):
+        """Compile as a saved model was; Keras asks for it where ``compile`` is our own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def train_on_batch(self, x, *args, **options):
         """One step on a batch (n, T), compiled once for each length T: see ``keras.Model``."""

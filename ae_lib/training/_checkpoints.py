@@ -67,7 +67,7 @@ class Checkpoints:
                 raise TypeError(f"every_minutes: expected a number, got {every_minutes!r}")
             if not 0 < every_minutes < float("inf"):
                 raise ValueError(f"every_minutes: expected more than 0, got {every_minutes}")
-        self.every_steps, self.every_minutes = every_steps, every_minutes
+        self.every_minutes = every_minutes
         self.keep = positive_int(keep, "keep")
         self._clock = clock
         self._since = None  # the last save, or the first question
@@ -118,7 +118,9 @@ class Checkpoints:
         path = self.folder / f"step-{step:08d}.npz"
         temporary = self.folder / f".{path.name}.{os.getpid()}.part"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self.folder.is_dir():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _sync_folder(self.folder.parent)
             for left in self.folder.glob(".step-*.part"):
                 with suppress(OSError):  # another's, perhaps
                     left.unlink()
@@ -234,12 +236,12 @@ class Saved:
             header = json.loads(arrays.pop(_HEADER).tobytes())
             self.arrays = arrays
             self.variables, digest = header["variables"], header.pop("sha256")
-            self.step, self.info = header["step"], header["info"]
+            self.step, self.info, form = header["step"], header["info"], header["format"]
         except Exception as error:  # whatever damage brings zipfile, NumPy and json to raise
             cause = f"{type(error).__name__}: {error}"
             raise Damaged(f"no whole checkpoint, {len(raw):,} bytes ({cause})") from error
-        if header["format"] != _FORMAT:
-            raise Damaged(f"its format is {header['format']}, this library's is {_FORMAT}")
+        if form != _FORMAT:
+            raise Damaged(f"its format is {form}, this library's is {_FORMAT}")
         if digest != _digest(header, arrays):
             raise Damaged("its SHA-256 is not the recorded one")
         if self.step != _step(path):

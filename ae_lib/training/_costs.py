@@ -259,7 +259,8 @@ def measure_ceilings(dtype="float32", size=None, rounds=7, *, clock=time.perf_co
     In each round one product of two matrices (size, size), 2·size³ operations, and one copy
     of 4·size² numbers, each read once and written once (with its sign turned: no backend
     passes on the same memory for that); the fastest of the rounds counts, after one that
-    does not. In float32, TensorFlow and JAX let a recent GPU round the factors to tf32.
+    does not. The two take turns: a copy that is repeated by itself comes ever more from a
+    cache. In float32, TensorFlow and JAX let a recent GPU round the factors to tf32.
 
     Args:
         dtype: "float32", "bfloat16", "float16" or "float64" (JAX has the last only when

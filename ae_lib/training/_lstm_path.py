@@ -1,7 +1,8 @@
 """Which kernel runs an LSTM or GRU layer: cuDNN's fused one, or Keras's loop over the steps.
 
-The rules are those of Keras 3.13 (``layers/rnn/lstm.py``, ``gru.py`` and each backend's
-``rnn.py``). cuDNN: Chetlur et al. (2014); its recurrent kernels: Appleyard, Kočiský &
+The rules are those of Keras 3.13 to 3.15 (``layers/rnn/lstm.py``, ``gru.py`` and each backend's
+``rnn.py``); in 3.14 JAX and PyTorch got the fused kernel too, for inputs without a mask.
+cuDNN: Chetlur et al. (2014); its recurrent kernels: Appleyard, Kočiský &
 Blunsom (2016).
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ae_lib.training._setup import has_gpu
 
-RULES_OF = "3.13"  # the Keras whose rules these are
+RULES_OF = (3, 13), (3, 15)  # the first and the last Keras whose rules these are
 _ISSUE = "keras-team/keras issue 22274"
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -196,11 +197,27 @@ def _mask(inputs, mask, shape):
     return array.astype(bool)
 
 
-def _of_backend(backend, layer):
+def _version():
+    """The installed Keras as (major, minor)."""
     import keras
 
-    kind = "GRU" if isinstance(layer, keras.layers.GRU) else "LSTM"
-    if backend == "tensorflow":
+    return tuple(int(number) for number in keras.__version__.split(".")[:2])
+
+
+def _kind(layer):
+    import keras
+
+    return "GRU" if isinstance(layer, keras.layers.GRU) else "LSTM"
+
+
+def _since_3_14(backend, kind):
+    """Whether this backend has a fused layer only since Keras 3.14, and this is that or later."""
+    return _version() >= (3, 14) and (backend == "torch" or (backend, kind) == ("jax", "LSTM"))
+
+
+def _of_backend(backend, layer):
+    kind = _kind(layer)
+    if backend == "tensorflow" or _since_3_14(backend, kind):
         return []
     if backend == "torch" and kind == "LSTM":
         return [
@@ -260,6 +277,11 @@ def _of_mask(mask, layer, backend):
     """Reasons in the mask: rows that are not words first, padding after, one word at least."""
     if mask is None:
         return []
+    if _since_3_14(backend, _kind(layer)):
+        return [
+            f"mask: on {backend} Keras gives cuDNN none, and runs the loop for any, without a "
+            "word; leave it out where nothing is padded (mask=None), or use Keras on TensorFlow"
+        ]
     flipped = backend == "torch" and layer.go_backwards
     mask = mask[:, ::-1] if flipped else mask
     lengths = mask.sum(1)
@@ -309,5 +331,7 @@ def _notes(layers, backend, slow):
             "on a GPU Model.compile leaves XLA off for a model with this layer, whatever "
             "jit_compile says: cuDNN's kernel is not XLA's"
         )
-    if not keras.__version__.startswith(f"{RULES_OF}."):
-        yield f"the rules are those of Keras {RULES_OF}; this is {keras.__version__}"
+    first, last = RULES_OF
+    if not first <= _version() <= last:
+        ours = " to ".join(f"{major}.{minor}" for major, minor in RULES_OF)
+        yield f"the rules are those of Keras {ours}; this is {keras.__version__}"

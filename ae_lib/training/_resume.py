@@ -135,7 +135,9 @@ def resumable_fit(model, data, validation, *, epochs, checkpoints, progress, cal
         saved.load(model, all_metrics=True)
         run["order"] = saved.info["order"]
         progress.start = saved.info["history"]
-        if saved.info["finished"] and epochs <= saved.info["epochs"]:
+        # All its steps may be done, and it was interrupted before it could say so.
+        stopped_early = saved.info["finished"] and epochs <= saved.info["epochs"]
+        if stopped_early or saved.step >= total:
             progress.history = saved.info["history"]
             progress.note = "finished before"
             return progress.finish()
@@ -152,6 +154,7 @@ def resumable_fit(model, data, validation, *, epochs, checkpoints, progress, cal
                 initial_epoch=start // data.count,
                 epochs=epochs,
                 steps_per_epoch=data.count,
+                shuffle=False,  # the batches come shuffled
                 verbose=0,
                 callbacks=[
                     keras.callbacks.LambdaCallback(on_epoch_end=saver.go_on),

@@ -104,6 +104,8 @@ def resolved(app, doctree, docname):
         for fold in cell.children:
             if isinstance(fold, HideCodeCellNode):
                 fold["solution"] = "tag_solution" in cell["classes"]
+                # A listing with a bug that is to be found: the verdict would give it away.
+                fold["starter"] = "check(" in cell.astext() and not fold["solution"]
     # sphinx-exercise and sphinx-proof give every box's content the same id.
     for section in doctree.findall(nodes.section):
         section["ids"] = [name for name in section["ids"] if not name.endswith("-content")]
@@ -113,7 +115,7 @@ def visit_hidden(self, node):
     """A folded cell, named after what it holds."""
     title = "Solution" if node["solution"] else "The code of this cell"
     if "below-input" in node["classes"] or "above-output" in node["classes"]:
-        title = "The output of this cell"
+        title = "What the check says of it" if node["starter"] else "The output of this cell"
     kind = " ae-solution" if node["solution"] else ""
     self.body.append(f'<details class="hide{kind}"><summary>{title}</summary>\n')
 
