@@ -1,12 +1,14 @@
 """Steps a second of one and of two processes on this machine's two cores.
 
-    python -m benchmarks.parallel [--rounds 3]
+    python -m benchmarks.parallel [--rounds 7]
 
 The workers are those of ``python -m ae_lib.training.parallel``, engine JAX, each held on one
 core; one process is measured on one core and on both. Two processes on two cores of one
 machine tell what the exchange of gradients costs, not what a second machine would gain: they
 share the memory, its bandwidth and the caches. Each point is a run of its own, several rounds
 in turn; a step is the median of those after the first ten, a point the median of its rounds.
+``spread`` has the tenth and the ninetieth of a hundred steps, medians of the rounds: on a
+machine that others use too they lie far apart. ``load`` is what else ran as it began.
 
 ``strong``: the batch of all together stays; efficiency is t₁ / (2 t₂). ``weak``: each worker's
 share stays; efficiency is t₁ / t₂. ``bytes``: what a ring all-reduce sends from each worker in
@@ -33,7 +35,9 @@ WARMUP, STEPS = 10, 60
 
 
 def run(hidden, batch, cores):
-    """Median seconds of a step and the parameters, with a worker held on each item of ``cores``.
+    """Seconds of a step, 10 %, 50 % and 90 % of them below, and the number of parameters.
+
+    A worker is held on each item of ``cores``.
 
     Args:
         cores: a tuple of sets of core numbers, one for each worker.
@@ -55,7 +59,8 @@ def run(hidden, batch, cores):
         if any(statuses):
             raise RuntimeError(f"{len(cores)} workers with {hidden}, {batch} failed")
         record = json.loads(result.read_text())
-    return statistics.median(record["seconds"][WARMUP:]), record["parameters"]
+    deciles = statistics.quantiles(record["seconds"][WARMUP:], n=10)
+    return (deciles[0], deciles[4], deciles[8]), record["parameters"]
 
 
 def points():
@@ -75,9 +80,11 @@ def summary(seconds, parameters):
     """The record's results from all rounds of all points.
 
     Args:
-        seconds: ``{point: [seconds of a step in each round]}``.
+        seconds: ``{point: [deciles of a step's seconds in each round]}``.
         parameters: ``{width: int}``.
     """
+    spread = {point: list(zip(*found, strict=True)) for point, found in seconds.items()}
+    seconds = {point: list(steps) for point, (_, steps, _) in spread.items()}
     middle = {point: statistics.median(found) for point, found in seconds.items()}
     results = {"points": [], "scaling": []}
     for (width, workers, cores, batch), found in seconds.items():
@@ -86,6 +93,8 @@ def summary(seconds, parameters):
         point["steps_per_second"] = _round(1 / step)
         point["images_per_second"] = _round(batch / step)
         point["seconds"] = [_round(value) for value in found]
+        low, _, high = spread[width, workers, cores, batch]
+        point["spread"] = [_round(statistics.median(side)) for side in (low, high)]
         results["points"].append(point)
     for width, count in parameters.items():
         for share in SHARES:
@@ -120,24 +129,26 @@ def _round(value):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=TARGET)
+    options = parser.parse_args()
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("two cores are needed")
     os.environ["KERAS_BACKEND"] = "jax"
     seconds = {point: [] for point in points()}
     parameters = {}
-    for number in range(rounds):
+    load = os.getloadavg()[0]
+    for number in range(options.rounds):
         for (width, workers, cores, batch), own in points().items():
             step, parameters[width] = run(HIDDEN[width], batch, own)
             seconds[width, workers, cores, batch].append(step)
-            print(f"round {number + 1}: {width}, {workers} on {cores}, {batch}: {step:.4f} s")
-    results = summary(seconds, parameters)
+            print(f"round {number + 1}: {width}, {workers} on {cores}, {batch}: {step[1]:.4f} s")
+    results = {**summary(seconds, parameters), "load": _round(load), "rounds": options.rounds}
     results["note"] = (
         "Two processes on the two cores of one machine: what the exchange costs, not what a "
         "second machine gains."
     )
-    write_record(TARGET, __doc__, "steps a second", results, "python -m benchmarks.parallel")
+    write_record(options.out, __doc__, "steps a second", results, "python -m benchmarks.parallel")
     print(json.dumps(results["scaling"], indent=1))
 
 

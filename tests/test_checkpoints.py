@@ -152,7 +152,7 @@ def test_killed_at_any_step_a_run_comes_to_the_same_bits(
 @pytest.mark.backend
 def test_killed_inside_a_write_it_goes_on_from_the_one_before(runs, unharmed, tmp_path):
     folder = tmp_path / "killed"
-    runs(folder, "dense", 7, kill_sync=3, status=KILLED)  # the second file, not yet named
+    runs(folder, "dense", 7, kill_sync=4, status=KILLED)  # the second file, not yet named
     part, old = names(folder)
     assert old == "step-00000007.npz"
     assert re.fullmatch(r"\.step-00000014\.npz\.\d+\.part", part)

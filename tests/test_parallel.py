@@ -212,7 +212,8 @@ def test_a_worker_ends_with_its_launcher():
         ),
         ("--workers 4 --batch 3", "batch: 3 images do not divide among 4 workers; take 4"),
         ("--workers 1 --batch 10001", "batch: at most the 10000 images"),
-        ("--workers 2 --patience 61", "patience: expected at most 60 seconds, got 61.0"),
+        ("--workers 2 --patience 3601", "patience: expected at most 3600 seconds, got 3601.0"),
+        ("--workers 2 --stall 0", "stall: expected at most 3600 seconds, got 0.0"),
         ("--workers 2 --every 0", "every, hidden: expected whole numbers of at least 1"),
         ("--coordinator a:1 --processes 2 --index 2", "index: expected 0…1 with --processes 2"),
         ("--coordinator a --processes 2 --index 1", "coordinator: expected host:port, got 'a'"),
@@ -268,6 +269,74 @@ def test_launcher_tries_another_port(taken, monkeypatch, capsys):
         "parallel: worker 2 of 3 did not come within 2 s: start it with --index 2 and else the "
         "same options\n"
     )
+
+
+SMI = """#!/bin/sh
+echo "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1)"
+echo "GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-2)"
+"""
+CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("workers", "variables", "expected"),
+    [
+        (1, {}, [{}]),
+        (2, {}, [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]),
+        (3, {}, [CPU] * 3),
+        (2, {"CUDA_VISIBLE_DEVICES": "5"}, [CPU] * 2),
+        (
+            2,
+            {"CUDA_VISIBLE_DEVICES": "3,5"},
+            [{"CUDA_VISIBLE_DEVICES": "3"}, {"CUDA_VISIBLE_DEVICES": "5"}],
+        ),
+        (2, {"CUDA_VISIBLE_DEVICES": "-1"}, [{}] * 2),
+        (2, {"JAX_PLATFORMS": "cpu"}, [{}] * 2),
+    ],
+)
+def test_each_worker_has_a_gpu_of_its_own_or_none_has(
+    tmp_path, monkeypatch, capsys, workers, variables, expected
+):
+    asks = tmp_path / "nvidia-smi"
+    asks.write_text(SMI)
+    asks.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in CPU:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert parallel._devices(workers) == expected
+    assert ("all train on the CPU" in capsys.readouterr().out) == (CPU in expected)
+
+
+def test_without_a_gpu_nothing_is_said_of_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi
+    for name in CPU:
+        monkeypatch.delenv(name, raising=False)
+    assert parallel._devices(2) == [{}, {}]
+    assert capsys.readouterr().out == ""
+
+
+def test_the_worker_below_gets_the_options_not_the_command_line(monkeypatch):
+    """``main([…])`` may be called from Python."""
+    started = []
+
+    class Started(Exception):
+        pass
+
+    def start(command, **options):
+        started.append(command)
+        raise Started
+
+    line = f"--coordinator 127.0.0.1:{free_port()} --processes 1 --index 0 --steps 7"
+    monkeypatch.setattr(sys, "argv", ["pytest", "x", "y"])
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(Started):
+        parallel.main(line.split())
+    (command,) = started
+    assert command[:3] == [sys.executable, "-m", "ae_lib.training.parallel"]
+    options, given = parallel._options(command[3:]), parallel._options(line.split())
+    assert options == given
 
 
 def test_nobody_answers(capsys):

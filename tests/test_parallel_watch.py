@@ -1,5 +1,6 @@
 """Workers meet, hear of each other's failures, and name the one at fault."""
 
+import json
 import socket
 import threading
 import time
@@ -81,6 +82,77 @@ def test_a_stranger_at_the_door():
         team.close()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b'{"index": 1}', b'{"index": [1], "processes": 2}', b"[]", b"1"]
+    + [json.dumps({**card(-1), "engine": "127.0.0.1:9"}).encode()]
+    + [json.dumps({**card(1), "engine": "nowhere"}).encode()],
+)
+def test_a_stranger_who_speaks_json(line):
+    address = f"127.0.0.1:{free_port()}"
+
+    def late():
+        while not listens(address):
+            time.sleep(0.01)
+        with socket.create_connection(watching.split_address(address)) as stranger:
+            stranger.sendall(line + b"\n")
+            return meet(address, card(1), 20)
+
+    first, other = outcomes(lambda: meet(address, card(0), 20), late)
+    assert [len(team.cards) for team in (first, other)] == [2, 2]
+    for team in (first, other):
+        team.close()
+
+
+class Connection:
+    """One that came to worker 0 by an address."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def getsockname(self):
+        return self.host, 5000
+
+
+@pytest.mark.parametrize(
+    ("hosts", "address"),
+    [
+        ([], "127.0.0.1"),
+        (["127.0.0.1", "127.0.0.1"], "127.0.0.1"),
+        (["10.1.2.3", "10.1.2.3"], "10.1.2.3"),
+        (["::1"], "::1"),
+    ],
+)
+def test_worker_0_is_where_the_others_have_reached_it(hosts, address):
+    arrived = {i: (Connection(host), None) for i, host in enumerate(hosts, 1)}
+    assert watching._address_of_all(arrived, {}) == address
+
+
+def test_one_by_the_loopback_among_others_from_outside_is_refused():
+    arrived = {i: (Connection(host), None) for i, host in [(1, "127.0.1.1"), (2, "10.1.2.3")]}
+    with pytest.raises(Failure, match="worker 1 on host1 has come by 127.0.1.1, .*/etc/hosts"):
+        watching._address_of_all(arrived, {1: card(1), 2: card(2)})
+
+
+def test_a_name_that_stands_for_the_loopback_is_listened_to_everywhere(monkeypatch):
+    """As Debian writes a host's own name: 127.0.1.1 in its /etc/hosts."""
+    port = free_port("127.0.1.1")
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *a, **k: real({"me": "127.0.1.1"}.get(host, host), *a, **k),
+    )
+    first, other = outcomes(
+        lambda: meet(f"me:{port}", card(0), 20),
+        lambda: meet(f"127.0.0.1:{port}", card(1), 20),  # as if from another machine
+    )
+    assert [c["engine"].rpartition(":")[0] for c in first.cards] == ["127.0.0.1"] * 2
+    assert other.cards == first.cards
+    for team in (first, other):
+        team.close()
+
+
 @pytest.fixture
 def pair():
     teams = met(card(0), card(1))
@@ -137,9 +209,21 @@ def test_silence_is_noticed_on_both_sides(pair, monkeypatch):
 
 
 def test_workers_that_wait_for_each_other_are_stopped(pair, monkeypatch):
-    monkeypatch.setattr(watching, "STALL", 0.2)
-    first, _ = watch(pair[0])
+    monkeypatch.setattr(watching, "START", 0.3)
+    first = Watch(pair[0], 40, True, print, stall=0.2)
     assert failure_of(first).startswith("no worker has taken a step for 0 s after step 40: all")
+    assert not first.moving
+
+
+def test_a_first_step_may_take_longer_than_the_later_ones(pair):
+    first = Watch(pair[0], 40, True, lambda message: None, stall=0.1)
+    first.moved -= 60
+    first.check_time()  # not one step yet: something large may be compiling
+    pair[0].messages.put((0, {"resumed": 41, "step": 41}))
+    pair[0].messages.put((0, {"step": 42}))
+    said = failure_of(first)
+    assert said.startswith("no worker has taken a step for 0 s after step 42: all were stopped")
+    assert said.endswith("with a longer --stall if a step takes that long")
 
 
 def test_lost_connection(pair):

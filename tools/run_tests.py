@@ -24,6 +24,12 @@ ROOT = Path(__file__).resolve().parent.parent
 CI = bool(os.environ.get("CI"))
 DEAD_END = "http://127.0.0.1:9"  # nothing listens there: a proxy that refuses everyone
 NO_PAGES = ["--ignore=tests/page"]
+# JAX keeps what it has compiled: many tests make the same small model again.
+JAX_CACHE = {
+    "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 KERNELS = ["--nbval-current-env", "--nbval-cell-timeout=600", "--nbval-kernel-startup-timeout=180"]
 # stage: (heading, pytest's arguments, further environment)
 STAGES = {
@@ -40,7 +46,7 @@ STAGES = {
     "jax": (
         "Library: Keras on JAX",
         ["tests", *NO_PAGES, "-m", "backend"],
-        {"KERAS_BACKEND": "jax"},
+        {"KERAS_BACKEND": "jax", **JAX_CACHE},
     ),
     "torch": (
         "Library: Keras on PyTorch",

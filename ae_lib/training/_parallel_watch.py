@@ -6,6 +6,7 @@ trained do not pass here: they are the engine's business.
 """
 
 import contextlib
+import ipaddress
 import json
 import queue
 import signal
@@ -15,6 +16,7 @@ import time
 
 SILENCE = 30.0  # seconds without a sign of life after which a worker counts as gone
 STALL = 300.0  # seconds in which all are alive and none takes a step: they wait for each other
+START = 1800.0  # the same before the first step, which has to be compiled
 QUIET = 5.0  # the same, when the engine of another worker has given up already
 GRACE = 3.0  # seconds in which the cause of a failure may still overtake its consequence
 
@@ -41,6 +43,14 @@ def split_address(text):
 def join_address(host, port):
     """The inverse of ``split_address``."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host):
+    """Whether an address, or a host's name as it was given, is for this machine alone."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def free_port(host="127.0.0.1"):
@@ -114,19 +124,27 @@ def meet(address, card, patience, engine_port=free_port):
         engine_port: function from this worker's own address to a free port there.
 
     Returns:
-        ``Team``; each of its cards has an ``engine`` address beside what its worker gave.
+        ``Team``; each of its cards has an ``engine`` address beside what its worker gave: the
+        address by which that worker and worker 0 have reached each other.
 
     Raises:
         Failure: the host is unknown, the port taken, someone does not come in time, or
-            two workers disagree.
+            two workers disagree; or workers on several machines, one of them by an address
+            that only its own machine knows.
+
+    Given a loopback address worker 0 listens on that, else on all of its machine's addresses:
+    its own name may stand for 127.* in its /etc/hosts, and a machine in a cloud does not have
+    the address that others know it by.
     """
-    family, _, _, _, where = _resolve(*split_address(address))
+    host, port = split_address(address)
+    family, _, _, _, where = _resolve(host, port)
     if card["index"]:
         return _join(family, where, address, card, patience, engine_port)
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    everywhere = ("::" if family == socket.AF_INET6 else "", port)
     try:
-        listener.bind(where)
+        listener.bind(where if is_loopback(host) else everywhere)
     except OSError as error:
         listener.close()
         raise Failure(
@@ -136,8 +154,7 @@ def meet(address, card, patience, engine_port=free_port):
         ) from error
     with listener:
         listener.listen()
-        me = {**card, "engine": join_address(where[0], engine_port(where[0]))}
-        return _gather(listener, me, patience)
+        return _gather(listener, card, patience, engine_port)
 
 
 def _join(family, where, address, card, patience, engine_port):
@@ -168,10 +185,13 @@ def _join(family, where, address, card, patience, engine_port):
     if "stop" in answer:
         raise Failure(answer["stop"])
     connection.settimeout(None)
-    return Team(card["index"], {0: (connection, lines)}, answer["cards"])
+    first, *others = answer["cards"]
+    _, port = split_address(first["engine"])
+    first["engine"] = join_address(connection.getpeername()[0], port)  # as it is reached from here
+    return Team(card["index"], {0: (connection, lines)}, [first, *others])
 
 
-def _gather(listener, me, patience):
+def _gather(listener, me, patience, engine_port):
     end, arrived, cards = time.monotonic() + patience, {}, {0: me}
     try:
         while len(cards) < me["processes"]:
@@ -187,9 +207,9 @@ def _gather(listener, me, patience):
             connection.settimeout(5)
             lines = connection.makefile("rb")
             try:
-                card = json.loads(lines.readline())
+                card = _card(lines.readline())
                 index = card["index"]
-            except (OSError, ValueError, KeyError, TypeError):  # a stranger
+            except (OSError, ValueError, Failure):  # a stranger
                 connection.close()
                 continue
             if index in cards:
@@ -200,6 +220,8 @@ def _gather(listener, me, patience):
             connection.settimeout(None)
             arrived[index], cards[index] = (connection, lines), card
             _compare(me, card)
+        mine = _address_of_all(arrived, cards)
+        cards[0] = {**me, "engine": join_address(mine, engine_port(mine))}
     except Failure as failure:
         for connection, _ in arrived.values():
             _send(connection, {"stop": str(failure)})
@@ -209,6 +231,39 @@ def _gather(listener, me, patience):
     for connection, _ in arrived.values():
         _send(connection, {"cards": cards})
     return Team(0, arrived, cards)
+
+
+_KINDS = {"index": int, "processes": int, "host": str, "settings": dict, "stored": str}
+
+
+def _card(line):
+    """What a worker says of itself; ValueError or Failure from whoever is none."""
+    card = json.loads(line)
+    if not isinstance(card, dict) or not all(
+        isinstance(card.get(name), kind) for name, kind in _KINDS.items()
+    ):
+        raise ValueError("no card")
+    split_address(str(card.get("engine")))
+    if card["index"] < 1:
+        raise ValueError("no index")
+    return card
+
+
+def _address_of_all(arrived, cards):
+    """The address of worker 0's by which the others came; the loopback if there are none."""
+    reached = {i: connection.getsockname()[0] for i, (connection, _) in arrived.items()}
+    far = [host for host in reached.values() if not is_loopback(host)]
+    if not far:
+        return next(iter(reached.values()), "127.0.0.1")
+    for i, host in reached.items():
+        if is_loopback(host):
+            raise Failure(
+                f"coordinator: worker {i} on {cards[i]['host']} has come by {host}, which the "
+                "workers on other machines cannot reach. Give it the address itself, or take the "
+                "host's name off the line with 127 in its /etc/hosts",
+                2,
+            )
+    return far[0]
 
 
 def _compare(first, other):
@@ -239,10 +294,13 @@ class Watch:
         saved: step of the newest checkpoint, 0 for none.
         keeps: whether there are checkpoints to go on from.
         show: function that is given this worker's own messages.
+        stall: seconds without a step by anyone after which all stop; before the first step of
+            this run it is ``START`` if that is longer.
     """
 
-    def __init__(self, team, saved, keeps, show):
+    def __init__(self, team, saved, keeps, show, stall=STALL):
         self.team, self.saved, self.keeps, self.show = team, saved, keeps, show
+        self.stall, self.moving = stall, False
         now = time.monotonic()
         others = range(len(team.cards)) if team.index == 0 else {0, team.index}
         self.heard = dict.fromkeys(others, now)
@@ -280,6 +338,7 @@ class Watch:
         self.heard[who] = time.monotonic()
         if message.get("step", self.steps[who]) != self.steps[who]:
             self.steps[who], self.moved = message["step"], self.heard[who]
+            self.moving = self.moving or "resumed" not in message
         self.saved = message.get("saved", self.saved)
         if mine:
             self.show(message)
@@ -314,10 +373,11 @@ class Watch:
         for who, last in self.heard.items():
             if who != self.team.index and who not in self.finished and now - last > SILENCE:
                 raise self.gone(who, "stopped answering", f"silent for {SILENCE:.0f} s")
-        if now - self.moved > STALL and not self.finished:
+        limit = self.stall if self.moving else max(self.stall, START)
+        if now - self.moved > limit and not self.finished:
             raise Failure(
-                f"no worker has taken a step for {STALL:.0f} s after step {self.steps[0]}: all "
-                f"were stopped; {self.advice()}"
+                f"no worker has taken a step for {limit:.0f} s after step {self.steps[0]}: all "
+                f"were stopped; {self.advice()}, with a longer --stall if a step takes that long"
             )
         me = self.team.index
         if me not in self.finished and now - self.heard[me] > SILENCE + GRACE:

@@ -24,7 +24,10 @@ makes a variable, or sets one, waits until all processes do the same. Each new e
 Each worker trains in a process of its own below the one that was started, which watches it
 and the other workers (``_parallel_watch``). When one is gone, the rest are stopped within a
 minute and say so; the same command then goes on from the last checkpoint in ``--folder``,
-which only worker 0 writes and all must see. Exit status: 0, all steps done; 1, a worker
+which only worker 0 writes and all must see. Between machines all TCP ports must be open, for the
+engines take free ones; and JAX's workers find each other by their hosts' names, which must not
+stand for 127.* in ``/etc/hosts``. Several workers on one machine get a GPU each, or none. Exit
+status: 0, all steps done; 1, a worker
 failed; 2, an option that cannot be; 75, worker 0's port is taken.
 """
 
@@ -45,6 +48,7 @@ from pathlib import Path
 from ae_lib.training._parallel_task import Task
 from ae_lib.training._parallel_watch import (
     PORT_TAKEN,
+    STALL,
     Failure,
     Watch,
     free_port,
@@ -53,6 +57,7 @@ from ae_lib.training._parallel_watch import (
 )
 
 ENGINES = ("jax", "tensorflow")
+LONGEST = 3600.0
 LEASH = "AE_PARALLEL_LEASH"  # set: who started this process holds its standard input
 ROLE = "AE_PARALLEL_ADDRESSES"  # set, for the process that trains: the engine's addresses
 TRIES = 5  # ports that the launcher tries
@@ -141,7 +146,10 @@ def _options(arguments):
     parser.add_argument("--every", type=int, default=20, help="steps between checkpoints")
     parser.add_argument("--json", metavar="FILE", help="where worker 0 writes the losses")
     parser.add_argument(
-        "--patience", type=float, default=PATIENCE, help="seconds to wait for the others, ≤ 60"
+        "--patience", type=float, default=PATIENCE, help="seconds to wait for the others"
+    )
+    parser.add_argument(
+        "--stall", type=float, default=STALL, help="seconds without a step after which all stop"
     )
     options = parser.parse_args(arguments)
     _check(options)
@@ -160,10 +168,11 @@ def _check(options):
             raise Failure(f"{name}: expected a whole number of at least {least}, got {value}", 2)
     if options.every < 1 or min(options.hidden, default=1) < 1:
         raise Failure("every, hidden: expected whole numbers of at least 1", 2)
-    if not 0 < options.patience <= PATIENCE:
-        raise Failure(
-            f"patience: expected at most {PATIENCE:g} seconds, got {options.patience}", 2
-        )
+    for name in ("patience", "stall"):
+        if not 0 < getattr(options, name) <= LONGEST:
+            raise Failure(
+                f"{name}: expected at most {LONGEST:g} seconds, got {getattr(options, name)}", 2
+            )
     n = options.workers or options.processes
     if options.index is not None and not 0 <= options.index < n:
         raise Failure(f"index: expected 0…{n - 1} with --processes {n}, got {options.index}", 2)
@@ -199,6 +208,7 @@ def _run_all(options, address):
     command = [sys.executable, "-m", "ae_lib.training.parallel", "--coordinator", address]
     command += ["--processes", str(n), *_passed_on(options)]
     words, listeners, workers = [], [], []
+    shares = _devices(n)
     try:
         for i in range(n):
             worker = subprocess.Popen(
@@ -207,7 +217,7 @@ def _run_all(options, address):
                 stderr=subprocess.PIPE,
                 text=True,
                 encoding="utf8",
-                env={**os.environ, LEASH: "1"},
+                env={**os.environ, **shares[i], LEASH: "1"},
             )
             workers.append(worker)
             listener = threading.Thread(target=lambda e=worker.stderr: words.extend(e))
@@ -241,10 +251,36 @@ def _wait(workers, seconds):
 
 
 def _passed_on(options):
-    names = ("engine", "steps", "batch", "seed", "folder", "every", "json", "patience")
+    names = ("engine", "steps", "batch", "seed", "folder", "every", "json", "patience", "stall")
     given = [(name, getattr(options, name)) for name in names]
     pairs = [(f"--{name}", str(value)) for name, value in given if value is not None]
     return [*(word for pair in pairs for word in pair), "--hidden", *map(str, options.hidden)]
+
+
+def _devices(n):
+    """For each of n workers here, the variables that give it a GPU of its own, or none."""
+    if n == 1 or os.environ.get("JAX_PLATFORMS") == "cpu":
+        return [{}] * n
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        found = [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name]
+        found = [] if "-1" in found else found
+    else:
+        found = [str(i) for i in range(_count_gpus())]
+    if len(found) >= n:
+        return [{"CUDA_VISIBLE_DEVICES": found[i]} for i in range(n)]
+    if found:
+        print(f"{n} workers, {len(found)} GPU{'s' * (len(found) > 1)}: all train on the CPU")
+        return [{"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}] * n
+    return [{}] * n
+
+
+def _count_gpus():
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True
+        )
+        return sum(line.startswith("GPU ") for line in done.stdout.splitlines())
+    return 0
 
 
 # A worker: it watches, the process below it trains
@@ -278,9 +314,9 @@ def _work(options):
             _write(Path(options.json), message["finished"])
         sys.stdout.flush()
 
-    watch = Watch(team, step, bool(options.folder), show)
+    watch = Watch(team, step, bool(options.folder), show, options.stall)
     with tempfile.TemporaryFile() as complaints:
-        trainer, listener = _start_trainer(team, complaints)
+        trainer, listener = _start_trainer(options, team, complaints)
         try:
             watch.run()
         except Failure as failure:
@@ -296,7 +332,7 @@ def _work(options):
             team.close()
 
 
-def _start_trainer(team, complaints):
+def _start_trainer(options, team, complaints):
     """Start the process that trains; what it says goes into the team's messages."""
     proxies = {name for name in os.environ if name.lower().endswith("_proxy")}
     environment = {
@@ -304,7 +340,9 @@ def _start_trainer(team, complaints):
         ROLE: json.dumps([card["engine"] for card in team.cards]),
         LEASH: "1",
     }
-    command = [sys.executable, "-m", "ae_lib.training.parallel", *sys.argv[1:]]
+    command = [sys.executable, "-m", "ae_lib.training.parallel"]
+    command += ["--coordinator", options.coordinator, "--processes", str(options.processes)]
+    command += [*_passed_on(options), "--index", str(options.index)]
     pipe = subprocess.PIPE
     trainer = subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=complaints, env=environment
