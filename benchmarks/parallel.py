@@ -2,13 +2,17 @@
 
     python -m benchmarks.parallel [--rounds 7]
 
-The workers are those of ``python -m ae_lib.training.parallel``, engine JAX, each held on one
-core; one process is measured on one core and on both. Two processes on two cores of one
-machine tell what the exchange of gradients costs, not what a second machine would gain: they
-share the memory, its bandwidth and the caches. Each point is a run of its own, several rounds
-in turn; a step is the median of those after the first ten, a point the median of its rounds.
-``spread`` has the tenth and the ninetieth of a hundred steps, medians of the rounds: on a
-machine that others use too they lie far apart. ``load`` is what else ran as it began.
+The workers are those of ``python -m ae_lib.training.parallel``, engine JAX. One process is held
+on one core, or has both; two have both between them. To hold each of the two on a core of its
+own would measure the kernel's scheduler: gloo's receiver spins while a sender holds the lock that
+both need, and on one core it spins until the scheduler's next tick (see ``_let_senders_finish``).
+
+Two processes on two cores of one machine tell what the exchange of gradients costs, not what a
+second machine would gain: they share the memory, its bandwidth and the caches. Each point is a
+run of its own, several rounds in turn; a round's step is the median of those after the first
+ten, a point the median of its rounds. ``rounds`` has that median, the tenth and the ninetieth of
+a hundred steps, and ``load``, the load average as the run began: of the minute before, in which
+the benchmark itself ran too. On a machine that others use the two ends lie far apart.
 
 ``strong``: the batch of all together stays; efficiency is t₁ / (2 t₂). ``weak``: each worker's
 share stays; efficiency is t₁ / t₂. ``bytes``: what a ring all-reduce sends from each worker in
@@ -34,17 +38,17 @@ SHARES = (32, 256)  # images of each worker
 WARMUP, STEPS = 10, 60
 
 
-def run(hidden, batch, cores):
-    """Seconds of a step, 10 %, 50 % and 90 % of them below, and the number of parameters.
-
-    A worker is held on each item of ``cores``.
+def run(hidden, batch, cores, steps=STEPS):
+    """``({"median", "p10", "p90": seconds of a step, "load"}, number of parameters)``.
 
     Args:
-        cores: a tuple of sets of core numbers, one for each worker.
+        cores: a tuple of sets of core numbers, one for each worker, which is held on them.
+        steps: how many; those after the first ``WARMUP`` count.
     """
+    load = os.getloadavg()[0]
     command = [sys.executable, "-m", "ae_lib.training.parallel"]
     command += ["--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(len(cores))]
-    command += ["--batch", str(batch), "--steps", str(STEPS), "--hidden", *map(str, hidden)]
+    command += ["--batch", str(batch), "--steps", str(steps), "--hidden", *map(str, hidden)]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         workers = [
@@ -59,8 +63,9 @@ def run(hidden, batch, cores):
         if any(statuses):
             raise RuntimeError(f"{len(cores)} workers with {hidden}, {batch} failed")
         record = json.loads(result.read_text())
-    deciles = statistics.quantiles(record["seconds"][WARMUP:], n=10)
-    return (deciles[0], deciles[4], deciles[8]), record["parameters"]
+    low, *_, high = statistics.quantiles(record["seconds"][WARMUP:], n=10)
+    median = statistics.median(record["seconds"][WARMUP:])
+    return {"median": median, "p10": low, "p90": high, "load": load}, record["parameters"]
 
 
 def points():
@@ -72,35 +77,32 @@ def points():
             found[width, 1, 1, share] = one
             found[width, 1, 1, 2 * share] = one
             found[width, 1, 2, 2 * share] = both
-            found[width, 2, 2, 2 * share] = ({0}, {1})
+            found[width, 2, 2, 2 * share] = both * 2
     return found
 
 
-def summary(seconds, parameters):
+def summary(rounds, parameters):
     """The record's results from all rounds of all points.
 
     Args:
-        seconds: ``{point: [deciles of a step's seconds in each round]}``.
+        rounds: ``{point: [what ``run`` gave of each round]}``.
         parameters: ``{width: int}``.
     """
-    spread = {point: list(zip(*found, strict=True)) for point, found in seconds.items()}
-    seconds = {point: list(steps) for point, (_, steps, _) in spread.items()}
+    seconds = {point: [one["median"] for one in found] for point, found in rounds.items()}
     middle = {point: statistics.median(found) for point, found in seconds.items()}
     results = {"points": [], "scaling": []}
-    for (width, workers, cores, batch), found in seconds.items():
+    for (width, workers, cores, batch), found in rounds.items():
         point = {"width": width, "workers": workers, "cores": cores, "batch": batch}
         step = middle[width, workers, cores, batch]
         point["steps_per_second"] = _round(1 / step)
         point["images_per_second"] = _round(batch / step)
-        point["seconds"] = [_round(value) for value in found]
-        low, _, high = spread[width, workers, cores, batch]
-        point["spread"] = [_round(statistics.median(side)) for side in (low, high)]
+        point["rounds"] = [{name: _round(one[name]) for name in one} for one in found]
         results["points"].append(point)
     for width, count in parameters.items():
         for share in SHARES:
             two = seconds[width, 2, 2, 2 * share]
             strong, weak = (seconds[width, 1, 1, batch] for batch in (2 * share, share))
-            rounds = list(zip(strong, weak, two, strict=True))
+            triples = list(zip(strong, weak, two, strict=True))
             results["scaling"].append(
                 {
                     "width": width,
@@ -108,8 +110,8 @@ def summary(seconds, parameters):
                     "parameters": count,
                     "share": share,
                     "bytes": 2 * (2 - 1) / 2 * count * 4,
-                    "strong_efficiency": _spread([a / (2 * t) for a, _, t in rounds]),
-                    "weak_efficiency": _spread([b / t for _, b, t in rounds]),
+                    "strong_efficiency": _spread([a / (2 * t) for a, _, t in triples]),
+                    "weak_efficiency": _spread([b / t for _, b, t in triples]),
                     "over_one_process_on_both_cores": _round(
                         middle[width, 1, 2, 2 * share] / middle[width, 2, 2, 2 * share]
                     ),
@@ -130,20 +132,26 @@ def _round(value):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=TARGET)
+    parser.add_argument("--steps", type=int, default=STEPS, help="of a run; default 60")
+    parser.add_argument("--out", type=Path, default=TARGET, help="the record's file")
     options = parser.parse_args()
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("two cores are needed")
+    if options.rounds < 1 or options.steps < WARMUP + 2:
+        parser.error(f"expected at least 1 round and {WARMUP + 2} steps")
     os.environ["KERAS_BACKEND"] = "jax"
-    seconds = {point: [] for point in points()}
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    rounds = {point: [] for point in points()}
     parameters = {}
-    load = os.getloadavg()[0]
     for number in range(options.rounds):
         for (width, workers, cores, batch), own in points().items():
-            step, parameters[width] = run(HIDDEN[width], batch, own)
-            seconds[width, workers, cores, batch].append(step)
-            print(f"round {number + 1}: {width}, {workers} on {cores}, {batch}: {step[1]:.4f} s")
-    results = {**summary(seconds, parameters), "load": _round(load), "rounds": options.rounds}
+            found, parameters[width] = run(HIDDEN[width], batch, own, options.steps)
+            rounds[width, workers, cores, batch].append(found)
+            print(
+                f"round {number + 1}: {width}, {workers} on {cores}, {batch}: "
+                f"{found['median']:.4f} s, {found['p10']:.4f} to {found['p90']:.4f}"
+            )
+    results = summary(rounds, parameters)
     results["note"] = (
         "Two processes on the two cores of one machine: what the exchange costs, not what a "
         "second machine gains."

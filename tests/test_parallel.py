@@ -23,6 +23,8 @@ from ae_lib.training._parallel_task import Task
 from ae_lib.training._parallel_watch import Failure, free_port
 from tests.test_parallel_watch import GUARD, listens
 
+CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+
 
 class Run:
     """A command in a group of its own, which is dead when the ``with`` ends."""
@@ -143,7 +145,8 @@ def test_jax_one_of_two_hosts_dies(tmp_path):
     folder = tmp_path / "kept"
     common = options("jax", "--folder", folder, "--steps", 10**6)
     where = ("--coordinator", f"127.0.0.1:{free_port()}", "--processes", 2)
-    with Run(*where, "--index", 0, *common) as first, Run(*where, "--index", 1, *common) as other:
+    runs = (Run(*where, "--index", i, *common, **CPU) for i in (0, 1))
+    with next(runs) as first, next(runs) as other:
         first.wait_for(lambda: last_step(folder))
         other.process.kill()
         status, said = first.end()
@@ -196,6 +199,21 @@ def test_a_worker_ends_with_its_launcher():
         assert run.end() == (1, "")  # at once, not for want of a second worker
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="only Linux has these classes")
+@pytest.mark.parametrize("cores", [1, 2])
+def test_threads_that_wake_wait_where_there_is_another_core(cores):
+    program = (
+        "import os; from ae_lib.training import parallel; "
+        f"os.sched_getaffinity = lambda who: set(range({cores})); "
+        "os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)); "
+        "parallel._let_senders_finish(); print(os.sched_getscheduler(0) == os.SCHED_BATCH)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == f"{cores > 1}\n"
+
+
 # What cannot be
 
 
@@ -212,8 +230,11 @@ def test_a_worker_ends_with_its_launcher():
         ),
         ("--workers 4 --batch 3", "batch: 3 images do not divide among 4 workers; take 4"),
         ("--workers 1 --batch 10001", "batch: at most the 10000 images"),
-        ("--workers 2 --patience 3601", "patience: expected at most 3600 seconds, got 3601.0"),
-        ("--workers 2 --stall 0", "stall: expected at most 3600 seconds, got 0.0"),
+        (
+            "--workers 2 --patience 3601",
+            "patience: expected more than 0 and at most 3600 seconds, got 3601.0",
+        ),
+        ("--workers 2 --stall 0", "stall: expected more than 0 and at most 3600 seconds, got 0.0"),
         ("--workers 2 --every 0", "every, hidden: expected whole numbers of at least 1"),
         ("--coordinator a:1 --processes 2 --index 2", "index: expected 0…1 with --processes 2"),
         ("--coordinator a --processes 2 --index 1", "coordinator: expected host:port, got 'a'"),
@@ -275,7 +296,6 @@ SMI = """#!/bin/sh
 echo "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1)"
 echo "GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-2)"
 """
-CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
 
 @pytest.mark.parametrize(
@@ -291,6 +311,7 @@ CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
             [{"CUDA_VISIBLE_DEVICES": "3"}, {"CUDA_VISIBLE_DEVICES": "5"}],
         ),
         (2, {"CUDA_VISIBLE_DEVICES": "-1"}, [{}] * 2),
+        (2, {"CUDA_VISIBLE_DEVICES": "3,-1,5"}, [CPU] * 2),  # CUDA reads no further than -1
         (2, {"JAX_PLATFORMS": "cpu"}, [{}] * 2),
     ],
 )

@@ -1,5 +1,6 @@
 """Workers meet, hear of each other's failures, and name the one at fault."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -84,9 +85,10 @@ def test_a_stranger_at_the_door():
 
 @pytest.mark.parametrize(
     "line",
-    [b'{"index": 1}', b'{"index": [1], "processes": 2}', b"[]", b"1"]
-    + [json.dumps({**card(-1), "engine": "127.0.0.1:9"}).encode()]
-    + [json.dumps({**card(1), "engine": "nowhere"}).encode()],
+    [b'{"index": 1}', b'{"index": [1], "processes": 2}', b"[]", b"1", b"[" * 10_000]
+    + [json.dumps({**card(i), "engine": "127.0.0.1:9"}).encode() for i in (-1, 0, 2, True)]
+    + [json.dumps({**card(1), "engine": "nowhere"}).encode()]
+    + [json.dumps({**card(1), "engine": "127.0.0.1:9", "name_address": 7}).encode()],
 )
 def test_a_stranger_who_speaks_json(line):
     address = f"127.0.0.1:{free_port()}"
@@ -102,6 +104,50 @@ def test_a_stranger_who_speaks_json(line):
     assert [len(team.cards) for team in (first, other)] == [2, 2]
     for team in (first, other):
         team.close()
+
+
+def test_one_that_went_may_come_again():
+    """Stopped by hand while it waited for the others, say."""
+    address = f"127.0.0.1:{free_port()}"
+
+    def twice():
+        while not listens(address):
+            time.sleep(0.01)
+        own = json.dumps({**card(1, processes=3), "engine": "127.0.0.1:9"}).encode() + b"\n"
+        with socket.create_connection(watching.split_address(address)) as gone:
+            gone.sendall(own)
+        return outcomes(*(lambda i=i: meet(address, card(i, processes=3), 20) for i in (1, 2)))
+
+    first, (again, other) = outcomes(lambda: meet(address, card(0, processes=3), 20), twice)
+    assert [len(team.cards) for team in (first, again, other)] == [3, 3, 3]
+    for team in (first, again, other):
+        team.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"1", b"[]", b'"stop"', b"HTTP/1.1 400", b'{"cards": 5}', b'{"cards": [1]}']
+    + [b'{"cards": [{"engine": "nowhere"}]}'],
+)
+def test_who_listens_is_no_worker_0(line):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def answer():
+            connection, _ = server.accept()
+            with connection, connection.makefile("rb") as lines:
+                lines.readline()
+                connection.sendall(line + b"\n")
+
+        failure, _ = outcomes(lambda: meet(address, card(1), 20), answer)
+    assert str(failure) == f"coordinator: who listens on {address} is no worker 0 of this"
+
+
+def test_worker_0_waits_for_longer_than_another():
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it takes the call, and is silent
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        (failure,) = outcomes(lambda: meet(address, card(1), 0.2))
+    assert str(failure).startswith(f"coordinator: worker 0 on {address} still waits for others")
 
 
 class Connection:
@@ -121,6 +167,7 @@ class Connection:
         (["127.0.0.1", "127.0.0.1"], "127.0.0.1"),
         (["10.1.2.3", "10.1.2.3"], "10.1.2.3"),
         (["::1"], "::1"),
+        (["::ffff:10.1.2.3"], "10.1.2.3"),  # IPv4, to a socket for both
     ],
 )
 def test_worker_0_is_where_the_others_have_reached_it(hosts, address):
@@ -134,7 +181,14 @@ def test_one_by_the_loopback_among_others_from_outside_is_refused():
         watching._address_of_all(arrived, {1: card(1), 2: card(2)})
 
 
-def test_a_name_that_stands_for_the_loopback_is_listened_to_everywhere(monkeypatch):
+def by_ipv6():
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return ["::1"] * socket.has_dualstack_ipv6()
+    return []
+
+
+@pytest.mark.parametrize("by", ["127.0.0.1", *by_ipv6()])
+def test_a_name_that_stands_for_the_loopback_is_listened_to_everywhere(monkeypatch, by):
     """As Debian writes a host's own name: 127.0.1.1 in its /etc/hosts."""
     port = free_port("127.0.1.1")
     real = socket.getaddrinfo
@@ -145,12 +199,45 @@ def test_a_name_that_stands_for_the_loopback_is_listened_to_everywhere(monkeypat
     )
     first, other = outcomes(
         lambda: meet(f"me:{port}", card(0), 20),
-        lambda: meet(f"127.0.0.1:{port}", card(1), 20),  # as if from another machine
+        lambda: meet(watching.join_address(by, port), card(1), 20),  # as if from elsewhere
     )
-    assert [c["engine"].rpartition(":")[0] for c in first.cards] == ["127.0.0.1"] * 2
+    assert [watching.split_address(c["engine"])[0] for c in first.cards] == [by] * 2
     assert other.cards == first.cards
     for team in (first, other):
         team.close()
+
+
+def named(index, real, name):
+    return {**card(index), "engine": watching.join_address(real, 9), "name_address": name}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("127.0.1.1", '127.0.1.1, .*"10.0.0.2 host1", and no longer "127.0.1.1 host1"$'),
+        ("", 'no address that it has, .* say "10.0.0.2 host1"$'),
+    ],
+)
+def test_a_machine_whose_name_means_nothing_to_others_is_told_what_to_write(name, words):
+    cards = {0: named(0, "10.0.0.1", "10.0.0.1"), 1: named(1, "10.0.0.2", name)}
+    with pytest.raises(Failure, match=f"host: host1, where worker 1 runs, .* for {words}"):
+        watching._check_names(cards)
+
+
+def test_on_one_machine_its_name_may_mean_what_it_will():
+    watching._check_names({i: named(i, "127.0.0.1", name) for i, name in enumerate(["", "::1"])})
+    watching._check_names({i: card(i) | {"engine": "10.0.0.1:9"} for i in (0, 1)})  # TensorFlow
+
+
+@pytest.mark.parametrize(
+    ("stands_for", "address"),
+    [(["127.0.1.1"], "127.0.1.1"), (["192.0.2.1"], ""), (["192.0.2.1", "127.0.0.1"], "127.0.0.1")],
+)
+def test_what_the_machine_s_name_stands_for(monkeypatch, stands_for, address):
+    """The first that it can listen on; 192.0.2.1 is nobody's."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in stands_for]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: found)
+    assert watching.name_address() == address
 
 
 @pytest.fixture
@@ -218,6 +305,7 @@ def test_workers_that_wait_for_each_other_are_stopped(pair, monkeypatch):
 def test_a_first_step_may_take_longer_than_the_later_ones(pair):
     first = Watch(pair[0], 40, True, lambda message: None, stall=0.1)
     first.moved -= 60
+    first.take(0, {"step": 0})  # its trainer has not read the checkpoint yet
     first.check_time()  # not one step yet: something large may be compiling
     pair[0].messages.put((0, {"resumed": 41, "step": 41}))
     pair[0].messages.put((0, {"step": 42}))

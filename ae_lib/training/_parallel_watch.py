@@ -6,8 +6,10 @@ trained do not pass here: they are the engine's business.
 """
 
 import contextlib
+import errno
 import ipaddress
 import json
+import os
 import queue
 import signal
 import socket
@@ -53,12 +55,33 @@ def is_loopback(host):
         return host == "localhost"
 
 
+def name_address():
+    """What this machine's name stands for on it; ``""``: for no address that it has.
+
+    There gloo listens, by which JAX's processes talk on CPUs, and tells the others so. As gloo
+    does, this takes the first address that can be listened on.
+    """
+    found = []
+    with contextlib.suppress(OSError):
+        found = socket.getaddrinfo(socket.gethostname(), 0, type=socket.SOCK_STREAM)
+    for family, kind, _, _, where in found:
+        with contextlib.suppress(OSError), socket.socket(family, kind) as probe:
+            probe.bind(where)
+            return where[0]
+    return ""
+
+
 def free_port(host="127.0.0.1"):
     """A port of this machine that nobody listened on a moment ago."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
+
+
+def _host(where):
+    """The host of a socket's address; IPv4 as such, where a socket for both has ``::ffff:…``."""
+    return where[0].removeprefix("::ffff:") if "." in where[0] else where[0]
 
 
 def _resolve(host, port):
@@ -113,15 +136,15 @@ def _close(connection):
     connection.close()
 
 
-def meet(address, card, patience, engine_port=free_port):
+def meet(address, card, patience):
     """Wait until all workers are there and agree on what to do.
 
     Args:
         address: ``"host:port"`` of worker 0.
         card: dict with ``index``, ``processes``, ``host`` (this machine's name), ``settings``
-            and ``stored`` (the digest of the checkpoints this worker sees).
+            and ``stored`` (the digest of the checkpoints this worker sees); ``name_address``
+            beside, if the engine goes by it.
         patience: seconds to wait.
-        engine_port: function from this worker's own address to a free port there.
 
     Returns:
         ``Team``; each of its cards has an ``engine`` address beside what its worker gave: the
@@ -139,62 +162,75 @@ def meet(address, card, patience, engine_port=free_port):
     host, port = split_address(address)
     family, _, _, _, where = _resolve(host, port)
     if card["index"]:
-        return _join(family, where, address, card, patience, engine_port)
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    everywhere = ("::" if family == socket.AF_INET6 else "", port)
+        return _join(host, port, where[0], card, patience)
+    both = socket.has_dualstack_ipv6()
     try:
-        listener.bind(where if is_loopback(host) else everywhere)
+        if is_loopback(host):
+            listener = socket.create_server(where, family=family)
+        else:
+            family = socket.AF_INET6 if both else socket.AF_INET
+            listener = socket.create_server(("", port), family=family, dualstack_ipv6=both)
     except OSError as error:
-        listener.close()
         raise Failure(
-            f"coordinator: worker 0 cannot listen on {address}: {error.strerror}; it must be a "
-            "free port of the machine that worker 0 runs on",
-            PORT_TAKEN,
+            f"coordinator: worker 0 cannot listen on {address}: {os.strerror(error.errno)}; it "
+            "must be a free port of the machine that worker 0 runs on",
+            PORT_TAKEN if error.errno == errno.EADDRINUSE else 2,
         ) from error
     with listener:
-        listener.listen()
-        return _gather(listener, card, patience, engine_port)
+        return _gather(listener, card, patience)
 
 
-def _join(family, where, address, card, patience, engine_port):
-    end = time.monotonic() + patience
+def _join(host, port, meaning, card, patience):
+    end, address = time.monotonic() + patience, join_address(host, port)
     while True:
-        connection = socket.socket(family)
-        try:
-            connection.settimeout(max(0.1, min(5.0, end - time.monotonic())))
-            connection.connect(where)
-            break
-        except OSError:
-            connection.close()
-            if time.monotonic() > end:
-                raise Failure(
-                    f"coordinator: nobody answers on {address} for {patience:g} s; is worker 0 "
-                    "started there, and does no firewall stand between?"
-                ) from None
-            time.sleep(0.2)
-    here = connection.getsockname()[0]
-    _send(connection, {**card, "engine": join_address(here, engine_port(here))})
+        with contextlib.suppress(OSError):
+            seconds = max(0.1, min(5.0, end - time.monotonic()))
+            connection = socket.create_connection((host, port), seconds)
+            if connection.getsockname() != connection.getpeername():
+                break
+            connection.close()  # nobody listens, and the kernel let us call from that very port
+        if time.monotonic() > end:
+            known = is_loopback(host) or not is_loopback(meaning)
+            itself = "" if known else f" ({meaning}, this very machine)"
+            raise Failure(
+                f"coordinator: nobody answers on {address}{itself} for {patience:g} s; is worker "
+                "0 started there, and does no firewall stand between?"
+            )
+        time.sleep(0.2)
+    here = _host(connection.getsockname())
+    _send(connection, {**card, "engine": join_address(here, free_port(here))})
     connection.settimeout(max(1.0, end - time.monotonic()) + patience)
     lines = connection.makefile("rb")
     try:
         answer = json.loads(lines.readline())
-    except (OSError, ValueError):
+        stop = answer.get("stop")
+        if stop is None:
+            first, *others = answer["cards"]
+            _, port = split_address(first["engine"])
+    except TimeoutError:
+        stop = (
+            f"coordinator: worker 0 on {address} still waits for others after {patience:g} s; "
+            "start all of them, or give all a longer --patience"
+        )
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, Failure):
+        stop = f"coordinator: who listens on {address} is no worker 0 of this"
+    if stop:
         _close(connection)
-        raise Failure(f"coordinator: who listens on {address} is no worker 0 of this") from None
-    if "stop" in answer:
-        raise Failure(answer["stop"])
+        raise Failure(stop)
     connection.settimeout(None)
-    first, *others = answer["cards"]
-    _, port = split_address(first["engine"])
-    first["engine"] = join_address(connection.getpeername()[0], port)  # as it is reached from here
+    first["engine"] = join_address(_host(connection.getpeername()), port)  # as reached from here
     return Team(card["index"], {0: (connection, lines)}, [first, *others])
 
 
-def _gather(listener, me, patience, engine_port):
+def _gather(listener, me, patience):
     end, arrived, cards = time.monotonic() + patience, {}, {0: me}
     try:
-        while len(cards) < me["processes"]:
+        while True:
+            for i in [i for i in arrived if not _is_there(arrived[i][0])]:
+                _close(arrived.pop(i)[0])
+                del cards[i]
+            if len(cards) == me["processes"]:
+                break
             listener.settimeout(max(0.01, end - time.monotonic()))
             try:
                 connection, _ = listener.accept()
@@ -207,12 +243,12 @@ def _gather(listener, me, patience, engine_port):
             connection.settimeout(5)
             lines = connection.makefile("rb")
             try:
-                card = _card(lines.readline())
+                card = _card(lines.readline(1 << 20))
                 index = card["index"]
-            except (OSError, ValueError, Failure):  # a stranger
+            except (OSError, ValueError, RecursionError, Failure):  # a stranger
                 connection.close()
                 continue
-            if index in cards:
+            if index in arrived and _is_there(arrived[index][0]):
                 words = f"index: worker {index} is there already, on {cards[index]['host']}"
                 _send(connection, {"stop": words})
                 connection.close()
@@ -221,7 +257,8 @@ def _gather(listener, me, patience, engine_port):
             arrived[index], cards[index] = (connection, lines), card
             _compare(me, card)
         mine = _address_of_all(arrived, cards)
-        cards[0] = {**me, "engine": join_address(mine, engine_port(mine))}
+        cards[0] = {**me, "engine": join_address(mine, free_port(mine))}
+        _check_names(cards)
     except Failure as failure:
         for connection, _ in arrived.values():
             _send(connection, {"stop": str(failure)})
@@ -233,25 +270,39 @@ def _gather(listener, me, patience, engine_port):
     return Team(0, arrived, cards)
 
 
-_KINDS = {"index": int, "processes": int, "host": str, "settings": dict, "stored": str}
+_KINDS = {"index": int, "processes": int, "settings": dict}
+_KINDS |= dict.fromkeys(("host", "stored", "engine"), str)
 
 
 def _card(line):
     """What a worker says of itself; ValueError or Failure from whoever is none."""
     card = json.loads(line)
     if not isinstance(card, dict) or not all(
-        isinstance(card.get(name), kind) for name, kind in _KINDS.items()
+        type(card.get(name)) is kind for name, kind in _KINDS.items()
     ):
         raise ValueError("no card")
-    split_address(str(card.get("engine")))
-    if card["index"] < 1:
-        raise ValueError("no index")
+    split_address(card["engine"])
+    if not 0 < card["index"] < card["processes"] or type(card.get("name_address", "")) is not str:
+        raise ValueError("no index, or no address")
     return card
+
+
+def _is_there(connection):
+    """Whether a worker's end is still open. Until all are there it says no more."""
+    connection.setblocking(False)
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        connection.setblocking(True)
 
 
 def _address_of_all(arrived, cards):
     """The address of worker 0's by which the others came; the loopback if there are none."""
-    reached = {i: connection.getsockname()[0] for i, (connection, _) in arrived.items()}
+    reached = {i: _host(connection.getsockname()) for i, (connection, _) in arrived.items()}
     far = [host for host in reached.values() if not is_loopback(host)]
     if not far:
         return next(iter(reached.values()), "127.0.0.1")
@@ -264,6 +315,21 @@ def _address_of_all(arrived, cards):
                 2,
             )
     return far[0]
+
+
+def _check_names(cards):
+    """Raise Failure if another machine would look in vain for what a machine's name stands for."""
+    for i, card in sorted(cards.items()):
+        real, _ = split_address(card["engine"])
+        name = card.get("name_address", real)
+        if not is_loopback(real) and (not name or is_loopback(name)):
+            raise Failure(
+                f"host: {card['host']}, where worker {i} runs, takes its own name for "
+                f"{name or 'no address that it has'}, and there the others would look for it. Let "
+                f'its /etc/hosts say "{real} {card["host"]}"'
+                + (f', and no longer "{name} {card["host"]}"' if name else ""),
+                2,
+            )
 
 
 def _compare(first, other):
@@ -336,7 +402,7 @@ class Watch:
             self.done = True
             return
         self.heard[who] = time.monotonic()
-        if message.get("step", self.steps[who]) != self.steps[who]:
+        if message.get("step", 0) > self.steps[who]:  # until a checkpoint is read, it says 0
             self.steps[who], self.moved = message["step"], self.heard[who]
             self.moving = self.moving or "resumed" not in message
         self.saved = message.get("saved", self.saved)

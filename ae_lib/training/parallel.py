@@ -25,15 +25,16 @@ Each worker trains in a process of its own below the one that was started, which
 and the other workers (``_parallel_watch``). When one is gone, the rest are stopped within a
 minute and say so; the same command then goes on from the last checkpoint in ``--folder``,
 which only worker 0 writes and all must see. Between machines all TCP ports must be open, for the
-engines take free ones; and JAX's workers find each other by their hosts' names, which must not
-stand for 127.* in ``/etc/hosts``. Several workers on one machine get a GPU each, or none. Exit
-status: 0, all steps done; 1, a worker
-failed; 2, an option that cannot be; 75, worker 0's port is taken.
+engines take free ones; and JAX's workers find each other by what each host's own name stands for
+on it, which must not be 127.* in its ``/etc/hosts``. ``--workers`` gives each a GPU, or none any;
+workers that are started one by one share GPUs out by ``CUDA_VISIBLE_DEVICES``. Exit status: 0,
+all steps done; 1, a worker failed; 2, an option that cannot be; 75, worker 0's port is taken.
 """
 
 import argparse
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -54,14 +55,15 @@ from ae_lib.training._parallel_watch import (
     free_port,
     join_address,
     meet,
+    name_address,
 )
 
 ENGINES = ("jax", "tensorflow")
-LONGEST = 3600.0
 LEASH = "AE_PARALLEL_LEASH"  # set: who started this process holds its standard input
 ROLE = "AE_PARALLEL_ADDRESSES"  # set, for the process that trains: the engine's addresses
 TRIES = 5  # ports that the launcher tries
 PATIENCE = 60.0
+LONGEST = 3600.0  # seconds that --patience and --stall may be
 
 
 def train_with_jax(addresses, index, task):
@@ -171,7 +173,9 @@ def _check(options):
     for name in ("patience", "stall"):
         if not 0 < getattr(options, name) <= LONGEST:
             raise Failure(
-                f"{name}: expected at most {LONGEST:g} seconds, got {getattr(options, name)}", 2
+                f"{name}: expected more than 0 and at most {LONGEST:g} seconds, got "
+                f"{getattr(options, name)}",
+                2,
             )
     n = options.workers or options.processes
     if options.index is not None and not 0 <= options.index < n:
@@ -194,8 +198,9 @@ def _check(options):
 
 def _launch(options):
     """Start all workers on this machine's loopback and wait; returns the exit status."""
+    devices = _devices(options.workers)
     for _ in range(TRIES):
-        status, words = _run_all(options, join_address("127.0.0.1", free_port()))
+        status, words = _run_all(options, join_address("127.0.0.1", free_port()), devices)
         if status != PORT_TAKEN:  # someone took the port between our look and its use
             break
     for line in dict.fromkeys(words):
@@ -203,12 +208,11 @@ def _launch(options):
     return 1 if status == PORT_TAKEN else status
 
 
-def _run_all(options, address):
+def _run_all(options, address, devices):
     n = options.workers
     command = [sys.executable, "-m", "ae_lib.training.parallel", "--coordinator", address]
     command += ["--processes", str(n), *_passed_on(options)]
     words, listeners, workers = [], [], []
-    shares = _devices(n)
     try:
         for i in range(n):
             worker = subprocess.Popen(
@@ -217,7 +221,7 @@ def _run_all(options, address):
                 stderr=subprocess.PIPE,
                 text=True,
                 encoding="utf8",
-                env={**os.environ, **shares[i], LEASH: "1"},
+                env={**os.environ, **devices[i], LEASH: "1"},
             )
             workers.append(worker)
             listener = threading.Thread(target=lambda e=worker.stderr: words.extend(e))
@@ -262,8 +266,8 @@ def _devices(n):
     if n == 1 or os.environ.get("JAX_PLATFORMS") == "cpu":
         return [{}] * n
     if "CUDA_VISIBLE_DEVICES" in os.environ:
-        found = [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name]
-        found = [] if "-1" in found else found
+        found = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
+        found = [*itertools.takewhile(lambda name: name.strip() not in ("", "-1"), found)]
     else:
         found = [str(i) for i in range(_count_gpus())]
     if len(found) >= n:
@@ -298,6 +302,8 @@ def _work(options):
         "settings": task.settings(),
         "stored": digest,
     }
+    if options.engine == "jax":
+        card["name_address"] = name_address()
     team = meet(options.coordinator, card, options.patience)
     chief = options.index == 0
     if chief:
@@ -418,6 +424,8 @@ def _train(options):
     for function in (hold, pulse):
         threading.Thread(target=function, daemon=True).start()
     addresses = json.loads(os.environ.pop(ROLE))
+    if options.engine == "jax":
+        _let_senders_finish()
     engine = train_with_jax if options.engine == "jax" else train_with_tensorflow
     try:
         engine(addresses, options.index, task)
@@ -427,6 +435,19 @@ def _train(options):
     tell({"finished": task.record(len(addresses))})
     leaving.set()
     threading.Event().wait()  # until all are done: an engine's farewell is no failure
+
+
+def _let_senders_finish():
+    """Have threads that wake wait for a free core, on Linux, for the sake of gloo.
+
+    Gloo's receiver asks again and again, without pause, while a sender holds the lock that both
+    need. When it wakes on the sender's core and takes it, both lose that core's whole time slice:
+    a step of 4 ms lasts up to 40. On a single core there is no other to wait for.
+    """
+    if hasattr(os, "SCHED_BATCH") and len(os.sched_getaffinity(0)) > 1:
+        with contextlib.suppress(OSError):
+            if os.sched_getscheduler(0) == os.SCHED_OTHER:
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 if __name__ == "__main__":
