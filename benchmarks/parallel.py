@@ -29,7 +29,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ae_lib.training._parallel_watch import free_port
+from ae_lib.training._parallel_meet import free_port
 from benchmarks.lstm import write_record
 
 TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/parallel.json"

@@ -17,10 +17,9 @@ import numpy as np
 import psutil
 import pytest
 
-from ae_lib.training import _parallel_watch as watching
 from ae_lib.training import parallel
+from ae_lib.training._parallel_meet import PORT_TAKEN, Failure, free_port
 from ae_lib.training._parallel_task import Task
-from ae_lib.training._parallel_watch import Failure, free_port
 from tests.test_parallel_watch import GUARD, listens
 
 CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
@@ -272,7 +271,7 @@ def taken():
 
 def test_port_taken(taken, capsys):
     line = f"--coordinator 127.0.0.1:{taken} --processes 2 --index 0"
-    assert parallel.main(line.split()) == watching.PORT_TAKEN
+    assert parallel.main(line.split()) == PORT_TAKEN
     assert (
         f"worker 0 cannot listen on 127.0.0.1:{taken}: Address already" in capsys.readouterr().err
     )

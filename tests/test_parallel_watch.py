@@ -8,15 +8,17 @@ import time
 
 import pytest
 
+from ae_lib.training import _parallel_meet as meeting
 from ae_lib.training import _parallel_watch as watching
-from ae_lib.training._parallel_watch import Failure, Watch, free_port, meet
+from ae_lib.training._parallel_meet import Failure, free_port, meet
+from ae_lib.training._parallel_watch import Watch
 
 GUARD = 240  # seconds after which a run hangs: a guard for the suite, no claim about speed
 
 
 def listens(where):
     with socket.socket() as probe:
-        return not probe.connect_ex(watching.split_address(where))
+        return not probe.connect_ex(meeting.split_address(where))
 
 
 def card(index, processes=2, stored="", **settings):
@@ -73,7 +75,7 @@ def test_a_stranger_at_the_door():
     def late():
         while not listens(address):  # itself a stranger that says nothing
             time.sleep(0.01)
-        with socket.create_connection(watching.split_address(address)) as stranger:
+        with socket.create_connection(meeting.split_address(address)) as stranger:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
             return meet(address, card(1), 20)
 
@@ -96,7 +98,7 @@ def test_a_stranger_who_speaks_json(line):
     def late():
         while not listens(address):
             time.sleep(0.01)
-        with socket.create_connection(watching.split_address(address)) as stranger:
+        with socket.create_connection(meeting.split_address(address)) as stranger:
             stranger.sendall(line + b"\n")
             return meet(address, card(1), 20)
 
@@ -114,7 +116,7 @@ def test_one_that_went_may_come_again():
         while not listens(address):
             time.sleep(0.01)
         own = json.dumps({**card(1, processes=3), "engine": "127.0.0.1:9"}).encode() + b"\n"
-        with socket.create_connection(watching.split_address(address)) as gone:
+        with socket.create_connection(meeting.split_address(address)) as gone:
             gone.sendall(own)
         return outcomes(*(lambda i=i: meet(address, card(i, processes=3), 20) for i in (1, 2)))
 
@@ -172,13 +174,13 @@ class Connection:
 )
 def test_worker_0_is_where_the_others_have_reached_it(hosts, address):
     arrived = {i: (Connection(host), None) for i, host in enumerate(hosts, 1)}
-    assert watching._address_of_all(arrived, {}) == address
+    assert meeting._address_of_all(arrived, {}) == address
 
 
 def test_one_by_the_loopback_among_others_from_outside_is_refused():
     arrived = {i: (Connection(host), None) for i, host in [(1, "127.0.1.1"), (2, "10.1.2.3")]}
     with pytest.raises(Failure, match="worker 1 on host1 has come by 127.0.1.1, .*/etc/hosts"):
-        watching._address_of_all(arrived, {1: card(1), 2: card(2)})
+        meeting._address_of_all(arrived, {1: card(1), 2: card(2)})
 
 
 def by_ipv6():
@@ -199,16 +201,16 @@ def test_a_name_that_stands_for_the_loopback_is_listened_to_everywhere(monkeypat
     )
     first, other = outcomes(
         lambda: meet(f"me:{port}", card(0), 20),
-        lambda: meet(watching.join_address(by, port), card(1), 20),  # as if from elsewhere
+        lambda: meet(meeting.join_address(by, port), card(1), 20),  # as if from elsewhere
     )
-    assert [watching.split_address(c["engine"])[0] for c in first.cards] == [by] * 2
+    assert [meeting.split_address(c["engine"])[0] for c in first.cards] == [by] * 2
     assert other.cards == first.cards
     for team in (first, other):
         team.close()
 
 
 def named(index, real, name):
-    return {**card(index), "engine": watching.join_address(real, 9), "name_address": name}
+    return {**card(index), "engine": meeting.join_address(real, 9), "name_address": name}
 
 
 @pytest.mark.parametrize(
@@ -221,12 +223,12 @@ def named(index, real, name):
 def test_a_machine_whose_name_means_nothing_to_others_is_told_what_to_write(name, words):
     cards = {0: named(0, "10.0.0.1", "10.0.0.1"), 1: named(1, "10.0.0.2", name)}
     with pytest.raises(Failure, match=f"host: host1, where worker 1 runs, .* for {words}"):
-        watching._check_names(cards)
+        meeting._check_names(cards)
 
 
 def test_on_one_machine_its_name_may_mean_what_it_will():
-    watching._check_names({i: named(i, "127.0.0.1", name) for i, name in enumerate(["", "::1"])})
-    watching._check_names({i: card(i) | {"engine": "10.0.0.1:9"} for i in (0, 1)})  # TensorFlow
+    meeting._check_names({i: named(i, "127.0.0.1", name) for i, name in enumerate(["", "::1"])})
+    meeting._check_names({i: card(i) | {"engine": "10.0.0.1:9"} for i in (0, 1)})  # TensorFlow
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_what_the_machine_s_name_stands_for(monkeypatch, stands_for, address):
     """The first that it can listen on; 192.0.2.1 is nobody's."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in stands_for]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: found)
-    assert watching.name_address() == address
+    assert meeting.name_address() == address
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from ae_lib.training._checkpoints import Checkpoints
-from ae_lib.training._parallel_watch import Failure
+from ae_lib.training._parallel_meet import Failure
 
 
 class Task:

@@ -22,13 +22,14 @@ reports another loss, so a batch must divide by the workers, the last of an epoc
 makes a variable, or sets one, waits until all processes do the same. Each new epoch does.
 
 Each worker trains in a process of its own below the one that was started, which watches it
-and the other workers (``_parallel_watch``). When one is gone, the rest are stopped within a
-minute and say so; the same command then goes on from the last checkpoint in ``--folder``,
-which only worker 0 writes and all must see. Between machines all TCP ports must be open, for the
-engines take free ones; and JAX's workers find each other by what each host's own name stands for
-on it, which must not be 127.* in its ``/etc/hosts``. ``--workers`` gives each a GPU, or none any;
-workers that are started one by one share GPUs out by ``CUDA_VISIBLE_DEVICES``. Exit status: 0,
-all steps done; 1, a worker failed; 2, an option that cannot be; 75, worker 0's port is taken.
+and the other workers (``_parallel_meet``, ``_parallel_watch``). When one is gone, the rest are
+stopped within a minute and say so; the same command then goes on from the last checkpoint in
+``--folder``, which only worker 0 writes and all must see. Between machines all TCP ports must be
+open, for the engines take free ones; and JAX's workers find each other by what each host's own
+name stands for on it, which must not be 127.* in its ``/etc/hosts``. ``--workers`` gives each a
+GPU, or none any; workers that are started one by one share GPUs out by ``CUDA_VISIBLE_DEVICES``.
+Exit status: 0, all steps done; 1, a worker failed; 2, an option that cannot be; 75, worker 0's
+port is taken.
 """
 
 import argparse
@@ -46,17 +47,16 @@ import threading
 import time
 from pathlib import Path
 
-from ae_lib.training._parallel_task import Task
-from ae_lib.training._parallel_watch import (
+from ae_lib.training._parallel_meet import (
     PORT_TAKEN,
-    STALL,
     Failure,
-    Watch,
     free_port,
     join_address,
     meet,
     name_address,
 )
+from ae_lib.training._parallel_task import Task
+from ae_lib.training._parallel_watch import STALL, Watch
 
 ENGINES = ("jax", "tensorflow")
 LEASH = "AE_PARALLEL_LEASH"  # set: who started this process holds its standard input
@@ -327,6 +327,12 @@ def _work(options):
             watch.run()
         except Failure as failure:
             if chief:
+                if failure.advice:  # a step or two, and a checkpoint, may have come after it
+                    trainer.kill()
+                    trainer.wait()
+                    with contextlib.suppress(Failure):
+                        watch.saved = max(watch.saved, task.newest()[0])
+                    failure.advice = watch.advice()
                 team.send({"stop": str(failure)})
             raise
         finally:
