@@ -79,3 +79,24 @@ def same_shape(a, b, names=("x", "reconstruction")):
         raise ValueError(
             f"{names[1]}: expected the shape of {names[0]}, {np.shape(a)}, got {np.shape(b)}"
         )
+
+
+def as_tokens(tokens, name, vocabulary_size, pad=0):
+    """Return ``tokens`` as int32 (n, T), T ≥ 1, or say what is wrong with them.
+
+    Raises:
+        TypeError: not whole numbers.
+        ValueError: not two axes, an id outside the vocabulary, padding before a word.
+    """
+    array = np.asarray(tokens)
+    if array.ndim != 2:
+        raise ValueError(f"{name}: expected shape (n, T), got {array.shape}")
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}")
+    array = array.astype("int32")
+    if array.size and not 0 <= array.min() <= array.max() < vocabulary_size:
+        found = f"{array.min()}…{array.max()}"
+        raise ValueError(f"{name}: expected 0…{vocabulary_size - 1}, got {found}")
+    if ((array[:, :-1] == pad) & (array[:, 1:] != pad)).any():
+        raise ValueError(f"{name}: padding ({pad}) stands before a word; pad on the right")
+    return array if array.shape[1] else np.full((len(array), 1), pad, "int32")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import as_batch, positive_int
+from ae_lib._checks import as_batch, as_tokens, positive_int
 from ae_lib.models._lstm import LSTM, UNROLL, log_normaliser, product, split_policy
 from ae_lib.text import BOS, EOS, PAD, UNK
 
@@ -253,18 +253,7 @@ class Seq2SeqAutoencoder(keras.Model):
 
     def check_tokens(self, tokens, name="tokens"):
         """Return ``tokens`` as int32 (n, T), T ≥ 1, or say what is wrong with them."""
-        array = np.asarray(tokens)
-        if array.ndim != 2:
-            raise ValueError(f"{name}: expected shape (n, T), got {array.shape}")
-        if array.size and array.dtype.kind not in "iu":
-            raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}")
-        array = array.astype("int32")
-        if array.size and not 0 <= array.min() <= array.max() < self.vocabulary_size:
-            found = f"{array.min()}…{array.max()}"
-            raise ValueError(f"{name}: expected 0…{self.vocabulary_size - 1}, got {found}")
-        if ((array[:, :-1] == PAD) & (array[:, 1:] != PAD)).any():
-            raise ValueError(f"{name}: padding (0) stands before a word; pad on the right")
-        return array if array.shape[1] else np.zeros((len(array), 1), "int32")
+        return as_tokens(tokens, name, self.vocabulary_size, PAD)
 
     def check_codes(self, codes, name="codes"):
         """Return ``codes`` as float32 (n, code_size), or say what is wrong with them."""

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import as_tokens, positive_int
 from ae_lib.text import BOS, EOS, PAD
 
 _STDDEV = 0.02  # of all first weights, as in GPT-2
@@ -126,19 +126,9 @@ class TransformerLM(keras.Model):
             ValueError: not two axes, too long, an id outside the vocabulary, padding before
                 a word.
         """
-        array = np.asarray(tokens)
-        if array.ndim != 2:
-            raise ValueError(f"{name}: expected shape (n, T), got {array.shape}")
-        if array.size and array.dtype.kind not in "iu":
-            raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}")
-        array = array.astype("int32")
+        array = as_tokens(tokens, name, self.vocabulary_size, PAD)
         self._check_length(array.shape[1] + 1, name)
-        if array.size and not 0 <= array.min() <= array.max() < self.vocabulary_size:
-            found = f"{array.min()}…{array.max()}"
-            raise ValueError(f"{name}: expected 0…{self.vocabulary_size - 1}, got {found}")
-        if ((array[:, :-1] == PAD) & (array[:, 1:] != PAD)).any():
-            raise ValueError(f"{name}: padding (0) stands before a word; pad on the right")
-        return array if array.shape[1] else np.zeros((len(array), 1), "int32")
+        return array
 
     check_input = check_tokens  # what ``training.fit`` calls it
 
