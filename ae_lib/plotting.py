@@ -165,7 +165,7 @@ def montage(images, columns=None, gap=2):
     return sheet
 
 
-def gallery(rows, *, low=0.0, high=1.0, width=7.2):
+def image_grid(rows, *, low=0.0, high=1.0, width=7.2):
     """A figure with one labelled row of images for each entry.
 
     Args:
@@ -187,11 +187,11 @@ def gallery(rows, *, low=0.0, high=1.0, width=7.2):
         images = np.asarray(images).reshape(len(images), *np.shape(images)[1:3])
         axis.imshow(montage(images), vmin=low, vmax=high)
         axis.set_ylabel(label, rotation=0, ha="right", va="center")
-        bare(axis)
+        hide_axes(axis)
     return fig
 
 
-def bare(axis):
+def hide_axes(axis):
     """Take ticks, grid and frame off an axis that holds an image."""
     axis.set(xticks=[], yticks=[])
     axis.grid(False)

@@ -13,7 +13,7 @@ with JAX and on Keras with PyTorch:
   the bfloat16 product that ``ceilings`` timed in the same call, and of the data sheet's peak;
 * ``decoding``: compiled greedy decoding at batch 1, 32 and 1,024;
 * ``fused``: ``keras.layers.LSTM`` with each thing that loses the fused kernel, and the path
-  that ``ae_lib.training.explain_lstm_path`` names;
+  that ``ae_lib.training.cudnn_eligibility`` names;
 * ``train``: the shipped text autoencoder's recipe (``--archive``: on the full sentences).
 
 Each part first holds its results against a reference in NumPy and refuses to time wrong numbers.

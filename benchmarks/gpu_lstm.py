@@ -81,7 +81,7 @@ class Ours:
         dtype = "bfloat16" if s["precision"] == "bfloat16" else None
         keras.utils.set_random_seed(0)
         self.model = Seq2SeqAutoencoder(
-            s["vocabulary"], s["units"], s["embedding"], s["units"], product_dtype=dtype
+            s["vocabulary"], s["units"], s["embedding"], s["units"], matmul_dtype=dtype
         )
         names = {id(w): name for name, w in named_weights(self.model).items()}
         self.names = [names[id(v)] for v in self.model.trainable_variables]

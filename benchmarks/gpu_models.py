@@ -230,7 +230,7 @@ def train_autoencoder(job):
     epochs = 1 if job.dry_run else job.options.get("epochs") or 14
     batch = 64 if job.dry_run else recipes["batch_size"]
     training.set_seed(recipes["seed"])
-    model = Seq2SeqAutoencoder(len(vocabulary), **settings, product_dtype="bfloat16")
+    model = Seq2SeqAutoencoder(len(vocabulary), **settings, matmul_dtype="bfloat16")
     rate = training.cosine_schedule(recipes["peak"], epochs * (len(ids) // batch + 10))
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=recipes["clipnorm"])
     steps = common.steps_of(job.backend, model, optimizer, ids[:1])
@@ -272,7 +272,7 @@ def train_autoencoder(job):
     found = {
         "sentences": len(ids),
         "source": "full" if archive else "shipped",
-        "settings": {**settings, "product_dtype": "bfloat16"},
+        "settings": {**settings, "matmul_dtype": "bfloat16"},
         "epochs_asked": epochs,
         "epochs": len(curve),
         "seconds": common.short(seconds),

@@ -273,7 +273,7 @@ def time_layer(job, shape, options, mask):
 
 
 def path_of(backend, shape, options, mask):
-    """``explain_lstm_path``'s word for a layer; of ``torch.nn.LSTM`` (None) it is cuDNN's."""
+    """``cudnn_eligibility``'s word for a layer; of ``torch.nn.LSTM`` (None) it is cuDNN's."""
     if options is None:
         return "cuDNN"
     import keras
@@ -284,7 +284,7 @@ def path_of(backend, shape, options, mask):
     size = shape["batch"], shape["words"], shape["inputs"]
     keep, compiled = padding(shape, mask), backend == "jax"
     try:
-        return training.explain_lstm_path(layer, size, keep, jit_compile=compiled).path
+        return training.cudnn_eligibility(layer, size, keep, jit_compile=compiled).path
     except Exception:  # rules for another Keras; the time holds all the same
         return None
 

@@ -5,7 +5,7 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["MPLBACKEND"] = "Agg"
-os.environ["AE_SCALE"] = "small"
+os.environ["AE_PRESET"] = "small"
 
 import pytest
 from hypothesis import settings

@@ -319,7 +319,7 @@ def test_a_large_copy_is_checked_without_an_array_of_its_numbers(tmp_path, one_t
 def test_the_path_is_the_library_s_and_none_where_it_has_none(monkeypatch):
     monkeypatch.setattr(
         training,
-        "explain_lstm_path",
+        "cudnn_eligibility",
         lambda layer, size, mask, jit_compile: SimpleNamespace(
             path=f"{size} {None if mask is None else mask.sum()} {jit_compile}"
         ),
@@ -327,7 +327,7 @@ def test_the_path_is_the_library_s_and_none_where_it_has_none(monkeypatch):
     assert gpu_parts.path_of("jax", gpu_parts.SMALL, {}, None) == "(3, 5, 4) None True"
     assert gpu_parts.path_of("torch", gpu_parts.SMALL, {}, "left") == "(3, 5, 4) 9 False"
     assert gpu_parts.path_of("torch", gpu_parts.SMALL, None, None) == "cuDNN"
-    monkeypatch.setattr(training, "explain_lstm_path", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(training, "cudnn_eligibility", lambda *_, **__: 1 / 0)
     assert gpu_parts.path_of("torch", gpu_parts.SMALL, {}, None) is None
 
 

@@ -220,15 +220,15 @@ def test_bad_pictures_are_named():
     with pytest.raises(ValueError, match="columns: expected at least 1, got 0"):
         plotting.montage(np.zeros((2, 3, 3)), columns=0)
     with pytest.raises(ValueError, match="rows: expected as many images in each"):
-        plotting.gallery({"a": np.zeros((2, 3, 3)), "b": np.zeros((3, 3, 3))})
+        plotting.image_grid({"a": np.zeros((2, 3, 3)), "b": np.zeros((3, 3, 3))})
     with pytest.raises(ValueError, match="rows: expected as many images in each"):
-        plotting.gallery({})
+        plotting.image_grid({})
     with pytest.raises(ValueError, match="rows: .* at least one, got {'a': 0}"):
-        plotting.gallery({"a": np.zeros((0, 3, 3))})
+        plotting.image_grid({"a": np.zeros((0, 3, 3))})
 
 
 def test_a_gallery_has_a_labelled_row_each():
-    fig = plotting.gallery({"input": np.zeros((4, 5, 5)), "output": np.ones((4, 5, 5, 1))})
+    fig = plotting.image_grid({"input": np.zeros((4, 5, 5)), "output": np.ones((4, 5, 5, 1))})
     assert [axis.get_ylabel() for axis in fig.axes] == ["input", "output"]
     assert all(not axis.get_xticks().size for axis in fig.axes)
     assert fig.axes[0].images[0].get_clim() == (0, 1)

@@ -108,7 +108,7 @@ def test_step_by_step_is_the_whole_sequence():
 
 
 def test_rounded_products_are_near():
-    exact, rounded = LSTM(8), LSTM(8, product_dtype="bfloat16")
+    exact, rounded = LSTM(8), LSTM(8, matmul_dtype="bfloat16")
     x = numbers(2, 5, 3)
     a = exact(x)[0]
     rounded(x)
@@ -354,20 +354,20 @@ def test_a_global_policy_of_16_bits_is_one_of_the_products(policy, name):
         assert model(tokens).dtype == model.encoder(np.ones((1, 2, 8)))[0].dtype
         assert keras.backend.standardize_dtype(model(tokens).dtype) == "float32"
     short = name.removeprefix("mixed_")
-    assert (model.product_dtype, model.encoder.product_dtype) == (short, short)
+    assert (model.matmul_dtype, model.encoder.matmul_dtype) == (short, short)
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (short == "float16")
     assert losses["float32"] != losses[name]
     np.testing.assert_allclose(losses[name], losses["float32"], rtol=0.01)
     policy("float32")
     again = Seq2SeqAutoencoder.from_config(model.get_config())
-    assert again.product_dtype == short
+    assert again.matmul_dtype == short
 
 
 @pytest.mark.backend
 def test_what_was_asked_for_goes_before_the_policy():
     sizes = {"units": 4, "embedding_size": 4, "code_size": 4}
-    model = Seq2SeqAutoencoder(9, **sizes, product_dtype="bfloat16", dtype="mixed_float16")
-    assert (model.product_dtype, model.encoder.compute_dtype) == ("bfloat16", "float32")
-    assert LSTM(4, dtype="mixed_bfloat16").product_dtype == "bfloat16"
-    assert LSTM(4).product_dtype is None
+    model = Seq2SeqAutoencoder(9, **sizes, matmul_dtype="bfloat16", dtype="mixed_float16")
+    assert (model.matmul_dtype, model.encoder.compute_dtype) == ("bfloat16", "float32")
+    assert LSTM(4, dtype="mixed_bfloat16").matmul_dtype == "bfloat16"
+    assert LSTM(4).matmul_dtype is None

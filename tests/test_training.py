@@ -152,28 +152,28 @@ def test_in_a_notebook_one_line_is_stored_and_no_bar(tmp_path):
 
 @pytest.mark.parametrize("name, epochs", [("small", 3), ("large", 9)])
 def test_the_variable_chooses_the_scale(monkeypatch, name, epochs):
-    monkeypatch.setenv("AE_SCALE", name)
-    preset = training.scale(small={"epochs": 3, "width": 8}, large={"epochs": 9})
+    monkeypatch.setenv("AE_PRESET", name)
+    preset = training.preset(small={"epochs": 3, "width": 8}, large={"epochs": 9})
     assert (preset.name, preset.epochs, preset.width) == (name, epochs, 8)
 
 
 @pytest.mark.parametrize("gpu, name", [(False, "small"), (True, "large")])
 def test_without_it_the_machine_chooses(monkeypatch, gpu, name):
-    monkeypatch.setenv("AE_SCALE", "")
+    monkeypatch.setenv("AE_PRESET", "")
     monkeypatch.setattr(training._setup, "has_gpu", lambda: gpu)
-    assert training.scale({"epochs": 3}).name == name
+    assert training.preset({"epochs": 3}).name == name
 
 
 @pytest.mark.parametrize("name", ["medium", "Large", "1"])
 def test_a_bad_scale_is_named(monkeypatch, name):
-    monkeypatch.setenv("AE_SCALE", name)
-    with pytest.raises(ValueError, match=f"AE_SCALE: got '{name}'; expected one of small, large"):
-        training.scale({"epochs": 3})
+    monkeypatch.setenv("AE_PRESET", name)
+    with pytest.raises(ValueError, match=f"AE_PRESET: got '{name}'; expected one of small, large"):
+        training.preset({"epochs": 3})
 
 
 def test_large_may_only_change_what_small_has():
     with pytest.raises(ValueError, match=r"settings \['epoch'\] are not in small"):
-        training.scale({"epochs": 3}, {"epoch": 9})
+        training.preset({"epochs": 3}, {"epoch": 9})
 
 
 @pytest.mark.backend

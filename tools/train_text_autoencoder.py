@@ -179,7 +179,7 @@ class Run:
         self.chances = chances / chances.sum()
         self.lower = self.vocabulary.tokens.index(text.LOWER)
         self.plain = np.array([t[:1].islower() for t in self.vocabulary.tokens])
-        settings = {**SETTINGS, "product_dtype": options.product_dtype}
+        settings = {**SETTINGS, "matmul_dtype": options.matmul_dtype}
         self.what = {"recipe": RECIPE, "settings": settings, "data": self.data}
         self.what["epochs"] = options.epochs
         self.state = {"what": self.what, "epoch": 0, "curve": [], "seconds": 0.0, "best": -1.0}

@@ -8,20 +8,20 @@ from ae_lib._checks import positive_int
 UNROLL = 64  # longer sequences run in a loop of the backend: no graph of 10,000 cells
 
 
-def split_policy(dtype, product_dtype):
+def split_policy(dtype, matmul_dtype):
     """A Keras policy of 16 bits, for what multiplies in 16 bits and does all else in 32.
 
     Args:
         dtype: a policy or its name; None: the global one.
-        product_dtype: what was asked for besides; it goes before the policy's.
+        matmul_dtype: what was asked for besides; it goes before the policy's.
 
     Returns:
-        ``(dtype, product_dtype)``: float32 and the policy's 16-bit type; or both as they came.
+        ``(dtype, matmul_dtype)``: float32 and the policy's 16-bit type; or both as they came.
     """
     policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
     if policy.compute_dtype not in ("float16", "bfloat16"):
-        return policy, product_dtype
-    return "float32", product_dtype or policy.compute_dtype
+        return policy, matmul_dtype
+    return "float32", matmul_dtype or policy.compute_dtype
 
 
 def product(a, b, dtype=None):
@@ -195,10 +195,10 @@ class LSTM(keras.layers.Layer):
 
     Args:
         units: size of the state, at least 1.
-        product_dtype: "bfloat16" rounds the factors of matrix products, which halves their
+        matmul_dtype: "bfloat16" rounds the factors of matrix products, which halves their
             time on processors that have the instructions; None: full precision.
         dtype: a Keras policy; of one with 16 bits, "mixed_bfloat16" say, the 16-bit type
-            becomes ``product_dtype``, and everything else is float32.
+            becomes ``matmul_dtype``, and everything else is float32.
 
     Weights, in Keras's order: ``kernel`` (inputs, 4·units), ``recurrent_kernel``
     (units, 4·units), ``bias`` (4·units,); the four blocks are input, forget, candidate,
@@ -213,11 +213,11 @@ class LSTM(keras.layers.Layer):
         (2, 7, 32)
     """
 
-    def __init__(self, units, product_dtype=None, dtype=None, **options):
-        dtype, product_dtype = split_policy(dtype, product_dtype)
+    def __init__(self, units, matmul_dtype=None, dtype=None, **options):
+        dtype, matmul_dtype = split_policy(dtype, matmul_dtype)
         super().__init__(dtype=dtype, **options)
         self.units = positive_int(units, "units")
-        self.product_dtype = product_dtype
+        self.matmul_dtype = matmul_dtype
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -235,16 +235,16 @@ class LSTM(keras.layers.Layer):
 
     def project(self, x):
         """x W + b for all steps at once: (…, inputs) → (…, 4·units)."""
-        flat = product(ops.reshape(x, (-1, x.shape[-1])), self.kernel, self.product_dtype)
+        flat = product(ops.reshape(x, (-1, x.shape[-1])), self.kernel, self.matmul_dtype)
         return ops.reshape(flat + self.bias, (*ops.shape(x)[:-1], 4 * self.units))
 
     def run(self, z, h, c, mask=None):
         """The recurrence over projected inputs, time first; see ``run`` of this module."""
-        return run(z, h, c, self.recurrent_kernel, mask, self.product_dtype)
+        return run(z, h, c, self.recurrent_kernel, mask, self.matmul_dtype)
 
     def step(self, z, h, c):
         """One step from a projected input (batch, 4·units): ``(h, c)``."""
-        return cell(z + product(h, self.recurrent_kernel, self.product_dtype), c)[:2]
+        return cell(z + product(h, self.recurrent_kernel, self.matmul_dtype), c)[:2]
 
     def call(self, x, mask=None, initial_state=None):
         """Run over whole sequences.
@@ -267,5 +267,5 @@ class LSTM(keras.layers.Layer):
         return ops.transpose(outputs, (1, 0, 2)), h, c
 
     def get_config(self):
-        config = {"units": self.units, "product_dtype": self.product_dtype}
+        config = {"units": self.units, "matmul_dtype": self.matmul_dtype}
         return {**super().get_config(), **config}

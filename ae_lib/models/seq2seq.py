@@ -26,10 +26,10 @@ class Seq2SeqAutoencoder(keras.Model):
         code_size: values in a code, d.
         word_dropout: share of the decoder's input words that training replaces by <unk>,
             in [0, 1): the decoder must look at the code instead.
-        product_dtype: "bfloat16" for faster matrix products where the processor has them;
+        matmul_dtype: "bfloat16" for faster matrix products where the processor has them;
             None: full precision.
         dtype: a Keras policy; of one with 16 bits, "mixed_bfloat16" say, the 16-bit type
-            becomes ``product_dtype``, and everything else is float32. With products in
+            becomes ``matmul_dtype``, and everything else is float32. With products in
             float16 ``compile`` scales the loss, as Keras does for its own models.
 
     Raises:
@@ -54,11 +54,11 @@ class Seq2SeqAutoencoder(keras.Model):
         embedding_size=256,
         code_size=512,
         word_dropout=0.0,
-        product_dtype=None,
+        matmul_dtype=None,
         dtype=None,
         **options,
     ):
-        policy, product_dtype = split_policy(dtype, product_dtype)
+        policy, matmul_dtype = split_policy(dtype, matmul_dtype)
         super().__init__(dtype=policy, **options)
         self.vocabulary_size = positive_int(vocabulary_size, "vocabulary_size", least=EOS + 1)
         self.units = positive_int(units, "units")
@@ -67,13 +67,13 @@ class Seq2SeqAutoencoder(keras.Model):
         if not 0 <= word_dropout < 1:
             raise ValueError(f"word_dropout: expected a share in [0, 1), got {word_dropout}")
         self.word_dropout = float(word_dropout)
-        self.product_dtype = product_dtype
+        self.matmul_dtype = matmul_dtype
         self.embedding = self.add_weight(
             shape=(vocabulary_size, embedding_size),
             initializer=keras.initializers.RandomNormal(stddev=embedding_size**-0.5),
             name="embedding",
         )
-        lstm = {"product_dtype": product_dtype, "dtype": policy}
+        lstm = {"matmul_dtype": matmul_dtype, "dtype": policy}
 
         def dense(size, inputs, name, **options):
             return _built(layers.Dense(size, name=name, dtype=policy, **options), inputs)
@@ -125,7 +125,7 @@ class Seq2SeqAutoencoder(keras.Model):
 
     def start(self, codes):
         """The decoder's state before the first word: a tuple of tensors (n, …) for ``step``."""
-        gates = product(codes, self.to_gates.kernel, self.product_dtype)
+        gates = product(codes, self.to_gates.kernel, self.matmul_dtype)
         return self.to_h(codes), self.to_c(codes), gates
 
     def step(self, tokens, state):
@@ -145,7 +145,7 @@ class Seq2SeqAutoencoder(keras.Model):
     def logits(self, h):
         """Scores of all words: (…, units) → (…, vocabulary_size), float32."""
         flat = ops.reshape(self.to_word(h), (-1, self.embedding_size))
-        scores = product(flat, ops.transpose(self.embedding), self.product_dtype) + self.word_bias
+        scores = product(flat, ops.transpose(self.embedding), self.matmul_dtype) + self.word_bias
         return ops.reshape(scores, (*ops.shape(h)[:-1], self.vocabulary_size))
 
     def decoder_input(self, tokens, training=None):
@@ -191,7 +191,7 @@ class Seq2SeqAutoencoder(keras.Model):
             vectors = ops.reshape(self.to_word(y_pred), (-1, self.embedding_size))
             bias = self.word_bias
             score = ops.sum(vectors * self.embed(target), axis=-1) + ops.take(bias, target)
-            nats = log_normaliser(vectors, self.embedding, bias, self.product_dtype) - score
+            nats = log_normaliser(vectors, self.embedding, bias, self.matmul_dtype) - score
         else:
             logits = ops.reshape(y_pred, (-1, self.vocabulary_size))
             nats = ops.sparse_categorical_crossentropy(target, logits, from_logits=True)
@@ -201,7 +201,7 @@ class Seq2SeqAutoencoder(keras.Model):
         """``keras.Model.compile``; where products are float16 the optimizer scales the loss."""
         optimizer = keras.optimizers.get(optimizer)
         scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if self.product_dtype == "float16" and not scales:
+        if self.matmul_dtype == "float16" and not scales:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         super().compile(optimizer, **options)
 
@@ -261,7 +261,7 @@ class Seq2SeqAutoencoder(keras.Model):
 
     def get_config(self):
         names = ("vocabulary_size", "units", "embedding_size", "code_size", "word_dropout")
-        config = {name: getattr(self, name) for name in (*names, "product_dtype")}
+        config = {name: getattr(self, name) for name in (*names, "matmul_dtype")}
         return {**super().get_config(), **config}
 
 

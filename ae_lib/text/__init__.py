@@ -12,12 +12,12 @@ from ae_lib.text._vocabulary import (
     Vocabulary,
     as_texts,
 )
-from ae_lib.text._words import GLUE, LOWER, MARKERS, SPACE, join_words, normalise, split_words
+from ae_lib.text._words import NO_SPACE, LOWER, MARKERS, SPACE, join_words, normalise, split_words
 
 __all__ = [
     "BOS",
     "EOS",
-    "GLUE",
+    "NO_SPACE",
     "LOWER",
     "MARKERS",
     "PAD",

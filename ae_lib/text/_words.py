@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-LOWER, GLUE, SPACE = "<lower>", "<glue>", "<space>"
-MARKERS = (LOWER, GLUE, SPACE)
+LOWER, NO_SPACE, SPACE = "<lower>", "<glue>", "<space>"
+MARKERS = (LOWER, NO_SPACE, SPACE)
 
 _QUOTES = dict.fromkeys("‘’‚‛ʼ＇", "'") | dict.fromkeys("“”„‟＂", '"')
 _HYPHENS = dict.fromkeys("\u2010\u2011\ufe63\uff0d", "-")
@@ -103,7 +103,7 @@ def split_words(text, names=frozenset()):
     result = []
     for token, spaced, usual, start in pieces(normalise(text)):
         if spaced != usual:
-            result.append(SPACE if spaced else GLUE)
+            result.append(SPACE if spaced else NO_SPACE)
         if start:
             small = token[0].lower() + token[1:]
             kept = token == "I" or token in names or token[1:] != token[1:].lower()
@@ -140,7 +140,7 @@ def join_words(tokens):
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(f"tokens: expected words, got {type(token).__name__}")
-        if token in (SPACE, GLUE):
+        if token in (SPACE, NO_SPACE):
             space = token == SPACE
         elif token == LOWER:
             lower = True

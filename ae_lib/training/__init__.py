@@ -1,4 +1,4 @@
-"""Training: seeds, scale presets, ``fit`` with one summary line, checkpoints, costs."""
+"""Training: seeds, size presets, ``fit`` with one summary line, checkpoints, costs."""
 
 from ae_lib.training._checkpoints import Checkpoints
 from ae_lib.training._costs import (
@@ -9,23 +9,23 @@ from ae_lib.training._costs import (
     transformer_cost,
 )
 from ae_lib.training._fit import fit
-from ae_lib.training._lstm_path import LSTMPath, explain_lstm_path
+from ae_lib.training._cudnn import CudnnEligibility, cudnn_eligibility
 from ae_lib.training._schedules import cosine_schedule, steps_per_epoch
-from ae_lib.training._setup import SCALES, has_gpu, scale, set_seed
+from ae_lib.training._setup import PRESETS, has_gpu, preset, set_seed
 
 __all__ = [
-    "SCALES",
+    "PRESETS",
     "Ceilings",
     "Checkpoints",
     "Cost",
-    "LSTMPath",
+    "CudnnEligibility",
     "cosine_schedule",
-    "explain_lstm_path",
+    "cudnn_eligibility",
     "fit",
     "has_gpu",
     "lstm_autoencoder_cost",
     "measure_ceilings",
-    "scale",
+    "preset",
     "set_seed",
     "steps_per_epoch",
     "transformer_cost",

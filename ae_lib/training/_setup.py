@@ -1,11 +1,11 @@
-"""Before training: seeds, the device, and the scale a chapter runs at."""
+"""Before training: seeds, the device, and the preset of sizes a chapter runs with."""
 
 import os
 from types import SimpleNamespace
 
 from ae_lib._checks import positive_int
 
-SCALES = ("small", "large")
+PRESETS = ("small", "large")
 
 
 def set_seed(seed):
@@ -42,10 +42,10 @@ def has_gpu():
     return torch.cuda.is_available()
 
 
-def scale(small, large=None):
+def preset(small, large=None):
     """Choose a chapter's sizes: small on a CPU, large on a GPU.
 
-    The variable ``AE_SCALE`` (``small`` or ``large``) overrides the choice.
+    The variable ``AE_PRESET`` (``small`` or ``large``) overrides the choice.
 
     Args:
         small, large: dicts of settings; ``large`` needs to name only what differs.
@@ -54,16 +54,16 @@ def scale(small, large=None):
         ``SimpleNamespace`` of the settings, with ``name`` added.
 
     Raises:
-        ValueError: ``AE_SCALE`` is neither name, or ``large`` has a setting ``small`` lacks.
+        ValueError: ``AE_PRESET`` is neither name, or ``large`` has a setting ``small`` lacks.
 
     Example:
-        >>> preset = scale(small=dict(epochs=20), large=dict(epochs=100))
+        >>> preset = preset(small=dict(epochs=20), large=dict(epochs=100))
     """
     large = large or {}
     unknown = sorted(set(large) - set(small))
     if unknown:
         raise ValueError(f"large: settings {unknown} are not in small")
-    name = os.environ.get("AE_SCALE") or ("large" if has_gpu() else "small")
-    if name not in SCALES:
-        raise ValueError(f"AE_SCALE: got {name!r}; expected one of {', '.join(SCALES)}")
+    name = os.environ.get("AE_PRESET") or ("large" if has_gpu() else "small")
+    if name not in PRESETS:
+        raise ValueError(f"AE_PRESET: got {name!r}; expected one of {', '.join(PRESETS)}")
     return SimpleNamespace(name=name, **{**small, **(large if name == "large" else {})})

@@ -101,7 +101,7 @@ const [PAD, UNK, BOS, EOS] = [0, 1, 2, 3];
 
 // ---- words: the rules of ae_lib/text/_words.py ----------------------------------------
 
-const [LOWER, GLUE, SPACE] = ["<lower>", "<glue>", "<space>"];
+const [LOWER, NO_SPACE, SPACE] = ["<lower>", "<glue>", "<space>"];
 const REPLACED = {
   "'": "\u2018\u2019\u201a\u201b\u02bc\uff07",
   '"': "\u201c\u201d\u201e\u201f\uff02",
@@ -176,7 +176,7 @@ function splitWords(text, names) {
   const result = [];
   for (const { token, spaced, usual, start } of piecesOf(normalise(text))) {
     const add = (t) => result.push({ token: t, written: token });
-    if (spaced !== usual) add(spaced ? SPACE : GLUE);
+    if (spaced !== usual) add(spaced ? SPACE : NO_SPACE);
     if (start) {
       const small = firstOf(token).toLowerCase() + restOf(token);
       const kept = token === "I" || names.has(token) || restOf(token) !== restOf(token).toLowerCase();
@@ -195,7 +195,7 @@ function joinWords(tokens) {
   const step = follower();
   let [text, space, lower] = ["", null, false];
   for (const token of tokens) {
-    if (token === SPACE || token === GLUE) space = token === SPACE;
+    if (token === SPACE || token === NO_SPACE) space = token === SPACE;
     else if (token === LOWER) lower = true;
     else if (token) {
       const [usual, start] = step(token);

@@ -19,8 +19,8 @@ _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 @dataclass(frozen=True)
-class LSTMPath:
-    """What ``explain_lstm_path`` found.
+class CudnnEligibility:
+    """What ``cudnn_eligibility`` found.
 
     ``fused``: whether layer and inputs qualify for cuDNN's kernel, on a machine with a GPU.
     ``available``: whether the Keras backend sees a GPU here.
@@ -50,7 +50,7 @@ class LSTMPath:
         return "\n".join(lines)
 
 
-def explain_lstm_path(layer, inputs, mask=None, *, jit_compile=False):
+def cudnn_eligibility(layer, inputs, mask=None, *, jit_compile=False):
     """Say whether Keras will run a layer with cuDNN's fused kernel, and if not, why not.
 
     Nothing is run: the answer follows from the settings, the mask's values and Keras's rules
@@ -68,7 +68,7 @@ def explain_lstm_path(layer, inputs, mask=None, *, jit_compile=False):
             ``Model.compile`` need not be told: see ``notes``.
 
     Returns:
-        ``LSTMPath``.
+        ``CudnnEligibility``.
 
     Raises:
         TypeError: another layer, inputs or a mask that are no arrays.
@@ -77,7 +77,7 @@ def explain_lstm_path(layer, inputs, mask=None, *, jit_compile=False):
 
     Example:
         >>> lstm = keras.layers.LSTM(64, recurrent_dropout=0.2)
-        >>> explain_lstm_path(lstm, (32, 20, 128)).fused
+        >>> cudnn_eligibility(lstm, (32, 20, 128)).fused
         False
     """
     import keras
@@ -88,7 +88,7 @@ def explain_lstm_path(layer, inputs, mask=None, *, jit_compile=False):
     mask = _mask(inputs, mask, shape)
     gpu = has_gpu()
     if path := _never(layer):
-        return LSTMPath(False, gpu, path[0], name, backend, (path[1],))
+        return CudnnEligibility(False, gpu, path[0], name, backend, (path[1],))
     parts = {"": layer}
     if isinstance(layer, keras.layers.Bidirectional):
         parts = {"forward: ": layer.forward_layer, "backward: ": layer.backward_layer}
@@ -108,7 +108,7 @@ def explain_lstm_path(layer, inputs, mask=None, *, jit_compile=False):
     said = tuple(dict.fromkeys(said))
     path = "cuDNN" if not said else "unrolled" if unrolled else "loop"
     notes = tuple(_notes(list(parts.values()), backend, bool(said)))
-    return LSTMPath(not said, gpu, path, name, backend, said, notes)
+    return CudnnEligibility(not said, gpu, path, name, backend, said, notes)
 
 
 def _described(layer):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ae_lib import models
-from ae_lib.training import explain_lstm_path
+from ae_lib.training import cudnn_eligibility
 
 BACKEND = keras.backend.backend()
 SHAPE = (2, 4, 3)
@@ -82,7 +82,7 @@ def test_the_verdict_is_keras_s_own(gpu, kind, odd, plain, mask, go_backwards, s
     }
     if BACKEND == "jax":
         arguments["dtype"] = "float32"
-    found = explain_lstm_path(kind(2, **arguments), X, mask)
+    found = cudnn_eligibility(kind(2, **arguments), X, mask)
     assert found.fused == keras_takes_cudnn(kind, arguments, mask)
     assert found.fused == (not found.reasons)
     asked = ("activation=relu", "recurrent_activation=hard_sigmoid", "recurrent_dropout=0.1")
@@ -104,7 +104,7 @@ def settings_reasons(found):
 @pytest.mark.backend
 @pytest.mark.parametrize("kind", [keras.layers.LSTM, keras.layers.GRU])
 def test_the_defaults_qualify_on_tensorflow_alone(gpu, kind):
-    found = explain_lstm_path(good(kind), X)
+    found = cudnn_eligibility(good(kind), X)
     assert found.fused == (BACKEND == "tensorflow")
     assert found.path == ("cuDNN" if found.fused else "loop")
     assert settings_reasons(found) == []
@@ -129,7 +129,7 @@ def test_the_defaults_qualify_on_tensorflow_alone(gpu, kind):
     ],
 )
 def test_each_reason_alone(arguments, mask, reason):
-    found = explain_lstm_path(good(**arguments), X, mask)
+    found = cudnn_eligibility(good(**arguments), X, mask)
     (only,) = settings_reasons(found)
     assert only.startswith(reason)
     assert not found.fused
@@ -139,7 +139,7 @@ def test_each_reason_alone(arguments, mask, reason):
 @pytest.mark.backend
 def test_all_reasons_together_each_on_a_line():
     layer = good(activation="relu", recurrent_dropout=0.5, unroll=True, use_bias=False)
-    found = explain_lstm_path(layer, X, [*EMPTY[:1], *LEFT[:1]])
+    found = cudnn_eligibility(layer, X, [*EMPTY[:1], *LEFT[:1]])
     assert len(settings_reasons(found)) == 6
     lines = str(found).splitlines()
     assert lines[0] == (
@@ -151,16 +151,16 @@ def test_all_reasons_together_each_on_a_line():
 @pytest.mark.backend
 @pytest.mark.parametrize("mask", [None, RIGHT, FULL])
 def test_right_padding_and_dropout_of_inputs_cost_nothing(mask):
-    assert settings_reasons(explain_lstm_path(good(dropout=0.5), X, mask)) == []
+    assert settings_reasons(cudnn_eligibility(good(dropout=0.5), X, mask)) == []
 
 
 def test_activations_that_only_look_alike_do_not_count():
     import tensorflow as tf
 
-    assert explain_lstm_path(good(activation=tf.tanh), X).fused
-    assert explain_lstm_path(good(activation=keras.ops.tanh), X).fused
-    assert not explain_lstm_path(good(activation=lambda x: tf.tanh(x)), X).fused
-    assert not explain_lstm_path(good(keras.layers.GRU, reset_after=False), X).fused
+    assert cudnn_eligibility(good(activation=tf.tanh), X).fused
+    assert cudnn_eligibility(good(activation=keras.ops.tanh), X).fused
+    assert not cudnn_eligibility(good(activation=lambda x: tf.tanh(x)), X).fused
+    assert not cudnn_eligibility(good(keras.layers.GRU, reset_after=False), X).fused
 
 
 def test_a_compiled_function_stops_at_a_bad_mask(gpu):
@@ -172,20 +172,20 @@ def test_a_compiled_function_stops_at_a_bad_mask(gpu):
     with pytest.raises(tf.errors.InvalidArgumentError, match="right-padded"):
         compiled(X, tf.constant(calls["left"]))
     layer(X, mask=tf.constant(calls["left"]))  # by itself it falls back
-    reason = explain_lstm_path(layer, X, LEFT).reasons[0]
+    reason = cudnn_eligibility(layer, X, LEFT).reasons[0]
     assert "stops with InvalidArgumentError" in reason
 
 
 def test_keras_leaves_xla_off(gpu):
     assert not good().supports_jit
-    assert any("leaves XLA off" in note for note in explain_lstm_path(good(), X).notes)
+    assert any("leaves XLA off" in note for note in cudnn_eligibility(good(), X).notes)
     assert not good(recurrent_dropout=0.1).supports_jit
-    assert "also loses XLA" in explain_lstm_path(good(recurrent_dropout=0.1), X).reasons[0]
+    assert "also loses XLA" in cudnn_eligibility(good(recurrent_dropout=0.1), X).reasons[0]
     assert good(use_cudnn=False).supports_jit
 
 
 def test_xla_of_one_s_own_is_a_reason_on_tensorflow():
-    found = explain_lstm_path(good(), X, jit_compile=True)
+    found = cudnn_eligibility(good(), X, jit_compile=True)
     assert not found.fused
     assert found.reasons[0].startswith("jit_compile=True")
 
@@ -198,60 +198,60 @@ def test_the_types_that_tensorflow_s_kernel_takes():
     taken = {dtypes.as_dtype(t).name for t in kind.allowed_values.list.type}
     assert taken == {"float16", "bfloat16", "float32", "float64"}
     for policy in (*taken, "mixed_float16", "mixed_bfloat16"):
-        assert explain_lstm_path(good(dtype=policy), X).fused
+        assert cudnn_eligibility(good(dtype=policy), X).fused
 
 
 @pytest.mark.backend
 def test_use_cudnn_true_is_said_to_raise():
-    found = explain_lstm_path(good(use_cudnn=True, unroll=True), X)
+    found = cudnn_eligibility(good(use_cudnn=True, unroll=True), X)
     assert any("raises ValueError" in note for note in found.notes)
-    found = explain_lstm_path(good(unroll=True), X)
+    found = cudnn_eligibility(good(unroll=True), X)
     assert not any("raises ValueError" in note for note in found.notes)
 
 
 @pytest.mark.backend
 def test_both_directions_are_looked_at():
     pair = keras.layers.Bidirectional(good(unroll=True))
-    (both,) = settings_reasons(explain_lstm_path(pair, X))
+    (both,) = settings_reasons(cudnn_eligibility(pair, X))
     assert both.startswith("unroll=True")
     pair = keras.layers.Bidirectional(good(), backward_layer=good(go_backwards=True, unroll=True))
-    (one,) = settings_reasons(explain_lstm_path(pair, X))
+    (one,) = settings_reasons(cudnn_eligibility(pair, X))
     assert one.startswith("backward: unroll=True")
 
 
 @pytest.mark.backend
 def test_what_is_never_fused():
-    found = explain_lstm_path(models.LSTM(3), X)
+    found = cudnn_eligibility(models.LSTM(3), X)
     assert (found.fused, found.path) == (False, "matrix products")
-    found = explain_lstm_path(keras.layers.RNN(keras.layers.LSTMCell(3)), X)
+    found = cudnn_eligibility(keras.layers.RNN(keras.layers.LSTMCell(3)), X)
     assert (found.fused, found.path) == (False, "loop")
     assert found.reasons[0].endswith("write keras.layers.LSTM")
-    assert not explain_lstm_path(keras.layers.SimpleRNN(3), X).fused
+    assert not cudnn_eligibility(keras.layers.SimpleRNN(3), X).fused
 
 
 @pytest.mark.backend
 def test_a_mask_of_another_array_type_and_shapes_alone():
     mask = keras.ops.convert_to_tensor(np.array(LEFT))
-    assert len(settings_reasons(explain_lstm_path(good(), (None, None, 3), mask))) == 1
-    assert len(settings_reasons(explain_lstm_path(good(), SHAPE, np.array(GAP, "int32")))) == 1
-    assert settings_reasons(explain_lstm_path(good(), keras.Input((4, 3)))) == []
+    assert len(settings_reasons(cudnn_eligibility(good(), (None, None, 3), mask))) == 1
+    assert len(settings_reasons(cudnn_eligibility(good(), SHAPE, np.array(GAP, "int32")))) == 1
+    assert settings_reasons(cudnn_eligibility(good(), keras.Input((4, 3)))) == []
 
 
 def test_the_mask_that_an_embedding_leaves_is_found():
     embedding = keras.layers.Embedding(9, 3, mask_zero=True)
     words = np.array([[0, 5, 6, 7], [5, 6, 0, 0]])
-    found = explain_lstm_path(good(), embedding(words))
+    found = cudnn_eligibility(good(), embedding(words))
     assert found.reasons[0].startswith("mask: 1 of 2 rows (the first: 0) begin with padding")
-    assert explain_lstm_path(good(), embedding(words[1:])).fused
+    assert cudnn_eligibility(good(), embedding(words[1:])).fused
 
 
 @pytest.mark.backend
 def test_available_is_about_this_machine(monkeypatch):
-    from ae_lib.training import _lstm_path
+    from ae_lib.training import _cudnn
 
     for there in (True, False):
-        monkeypatch.setattr(_lstm_path, "has_gpu", lambda there=there: there)
-        found = explain_lstm_path(good(), X)
+        monkeypatch.setattr(_cudnn, "has_gpu", lambda there=there: there)
+        found = cudnn_eligibility(good(), X)
         assert found.available == there
         if found.fused:
             assert ("this machine shows none" in str(found)) == (not there)
@@ -262,9 +262,9 @@ def test_rules_of_another_keras_are_said_to_be_so(monkeypatch):
     assert keras.__version__.split(".")[:2] in (["3", "13"], ["3", "14"], ["3", "15"]), (
         "read the rules again, then change RULES_OF"
     )
-    assert not any("the rules are" in note for note in explain_lstm_path(good(), X).notes)
+    assert not any("the rules are" in note for note in cudnn_eligibility(good(), X).notes)
     monkeypatch.setattr(keras, "__version__", "3.99.0")
-    assert any("this is 3.99.0" in note for note in explain_lstm_path(good(), X).notes)
+    assert any("this is 3.99.0" in note for note in cudnn_eligibility(good(), X).notes)
 
 
 @pytest.mark.backend
@@ -273,7 +273,7 @@ def test_rules_of_another_keras_are_said_to_be_so(monkeypatch):
 def test_since_3_14_jax_and_pytorch_are_fused_without_a_mask(monkeypatch, kind, mask):
     """As read in Keras 3.14.0, 3.14.1 and 3.15.1: only JAX's GRU has no such kernel."""
     monkeypatch.setattr(keras, "__version__", "3.14.0")
-    found = explain_lstm_path(good(kind), X, mask)
+    found = cudnn_eligibility(good(kind), X, mask)
     without = BACKEND == "jax" and kind is keras.layers.GRU
     masks = (None, RIGHT) if BACKEND == "tensorflow" else (None,)
     assert found.fused == (not without and mask in masks)
@@ -281,25 +281,25 @@ def test_since_3_14_jax_and_pytorch_are_fused_without_a_mask(monkeypatch, kind, 
     if mask is RIGHT and BACKEND != "tensorflow" and not without:
         (reason,) = found.reasons
         assert "gives cuDNN none" in reason
-    assert not explain_lstm_path(good(kind, unroll=True), X).fused
+    assert not cudnn_eligibility(good(kind, unroll=True), X).fused
 
 
 @pytest.mark.backend
 def test_bad_input_is_refused():
     with pytest.raises(TypeError, match="layer: expected a keras.layers.LSTM, GRU .* got Dense"):
-        explain_lstm_path(keras.layers.Dense(2), X)
+        cudnn_eligibility(keras.layers.Dense(2), X)
     model = keras.Sequential([keras.Input((4, 3)), good(name="reader")])
     with pytest.raises(TypeError, match="got the model .*in it: reader"):
-        explain_lstm_path(model, X)
+        cudnn_eligibility(model, X)
     with pytest.raises(ValueError, match="inputs: expected shape .batch, time, features.*2, 4"):
-        explain_lstm_path(good(), X[:, :, 0])
+        cudnn_eligibility(good(), X[:, :, 0])
     with pytest.raises(TypeError, match="inputs: expected an array .* got str"):
-        explain_lstm_path(good(), "words")
+        cudnn_eligibility(good(), "words")
     with pytest.raises(ValueError, match=r"mask: expected shape \(batch, time\) = \(2, 4\), got"):
-        explain_lstm_path(good(), X, np.ones((2, 3), bool))
+        cudnn_eligibility(good(), X, np.ones((2, 3), bool))
     with pytest.raises(ValueError, match="mask: expected shape"):
-        explain_lstm_path(good(), X, np.ones(4, bool))
+        cudnn_eligibility(good(), X, np.ones(4, bool))
     with pytest.raises(ValueError, match="mask: its values are not known"):
-        explain_lstm_path(good(), X, keras.KerasTensor((2, 4), "bool"))
+        cudnn_eligibility(good(), X, keras.KerasTensor((2, 4), "bool"))
     with pytest.raises(TypeError, match="mask: expected True and False"):
-        explain_lstm_path(good(), X, np.full((2, 4), "yes"))
+        cudnn_eligibility(good(), X, np.full((2, 4), "yes"))
