@@ -20,13 +20,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 .venv/book.done: requirements/book.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/book.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/book.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 .venv/test.done: requirements/test.txt .venv/book.done
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/test.txt
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements/test.txt $(TORCH)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+	$(BIN)/python -m pip freeze --exclude-editable >.venv/installed.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c .venv/installed.txt $(TORCH)
 	@touch $@
 
 book: .venv/book.done
@@ -62,9 +63,16 @@ bench: .venv/test.done
 lighthouse: .venv/test.done book
 	$(BIN)/python tools/lighthouse.py
 
-# make lock [UPGRADE=--upgrade]: compile requirements/ from pyproject.toml
-lock:
-	$(PYTHON) tools/lock.py $(UPGRADE)
+# make lock [UPGRADE=--upgrade]: compile requirements/ from pyproject.toml, with hashes, under
+# what Colab has; but for ipywidgets, whose 7.x serves Colab's page and not JupyterLab 4, and
+# jax, whose version there multiplies wrongly on some processors (ae_lib/_jax.py)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes
+COMPILE += --no-emit-index-url --no-header --no-annotate
+
+lock: .venv/test.done
+	grep -vE '^(ipywidgets|jax)==' requirements/colab.txt >.venv/colab.txt
+	$(COMPILE) $(UPGRADE) --extra test -c .venv/colab.txt -o requirements/test.txt pyproject.toml
+	$(COMPILE) $(UPGRADE) --extra book -c requirements/test.txt -o requirements/book.txt pyproject.toml
 
 # What tests/test_colab.py resolves against: after a change of dependencies or Colab's pins
 colab-index: .venv/test.done

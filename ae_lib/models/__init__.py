@@ -2,6 +2,8 @@
 
 import importlib
 
+from ae_lib._jax import ensure_right_products
+
 _WHERE = {
     "Autoencoder": "_base",
     "dense_autoencoder": "dense",
@@ -18,6 +20,7 @@ __all__ = list(_WHERE)
 
 def __getattr__(name):
     if name in _WHERE:
+        ensure_right_products()
         return getattr(importlib.import_module(f"ae_lib.models.{_WHERE[name]}"), name)
     raise AttributeError(f"ae_lib.models has no {name!r}; it has {', '.join(_WHERE)}")
 

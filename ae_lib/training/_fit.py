@@ -6,6 +6,7 @@ import numpy as np
 
 from ae_lib._checks import positive_int
 from ae_lib._display import emit, in_notebook
+from ae_lib._jax import ensure_right_products
 from ae_lib.training._resume import Arrays, Batches, resumable_fit
 
 _runs = itertools.count()  # each training run's own place in the outputs
@@ -58,6 +59,7 @@ def fit(
     """
     import keras
 
+    ensure_right_products()
     epochs = positive_int(epochs, "epochs")
     options = {"epochs": epochs, "verbose": 0}
     if isinstance(x, keras.utils.PyDataset):

@@ -4,6 +4,7 @@ import os
 from types import SimpleNamespace
 
 from ae_lib._checks import positive_int
+from ae_lib._jax import ensure_right_products
 
 PRESETS = ("small", "large")
 
@@ -16,6 +17,7 @@ def set_seed(seed):
     """
     import keras
 
+    ensure_right_products()
     keras.utils.set_random_seed(positive_int(seed, "seed", least=0))
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
