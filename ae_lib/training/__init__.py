@@ -8,8 +8,8 @@ from ae_lib.training._costs import (
     measure_ceilings,
     transformer_cost,
 )
-from ae_lib.training._fit import fit
 from ae_lib.training._cudnn import CudnnEligibility, cudnn_eligibility
+from ae_lib.training._fit import fit
 from ae_lib.training._schedules import cosine_schedule, steps_per_epoch
 from ae_lib.training._setup import PRESETS, has_gpu, preset, set_seed
 
