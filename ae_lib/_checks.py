@@ -73,6 +73,29 @@ def positive_int(value, name, *, least=1):
     return int(value)
 
 
+def positive_number(value, name, *, zero=False):
+    """Return ``value`` as float if it is a finite number above zero, or with ``zero`` at least."""
+    found = _number(value, name)
+    if not 0 <= found < float("inf") or not (zero or found):
+        wanted = "≥ 0" if zero else "> 0"
+        raise ValueError(f"{name}: expected a finite number {wanted}, got {value}")
+    return found
+
+
+def share(value, name, *, one=True):
+    """Return ``value`` as float if it is a number in [0, 1], or without ``one`` in [0, 1)."""
+    found = _number(value, name)
+    if not 0 <= found <= 1 or not (one or found < 1):
+        raise ValueError(f"{name}: expected a share in [0, 1{']' if one else ')'}, got {value}")
+    return found
+
+
+def _number(value, name):
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__float__") or np.ndim(value):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    return float(value)
+
+
 def same_shape(a, b, names=("x", "reconstruction")):
     """Raise ValueError unless the two arrays have one shape."""
     if np.shape(a) != np.shape(b):

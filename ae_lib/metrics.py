@@ -6,7 +6,7 @@ floats or NumPy arrays, so that they never enter a training graph.
 
 import numpy as np
 
-from ae_lib._checks import as_batch, same_shape
+from ae_lib._checks import as_batch, positive_number, same_shape
 
 
 def mse(x, reconstruction):
@@ -39,10 +39,9 @@ def gaussian_nll(x, mean, sigma=1.0):
     eq. 1.54), which is why minimising MSE is maximising a Gaussian likelihood.
 
     Raises:
-        ValueError: shapes differ, or ``sigma`` is not positive.
+        TypeError, ValueError: shapes differ, or ``sigma`` is no number > 0.
     """
-    if not sigma > 0:
-        raise ValueError(f"sigma: expected a positive number, got {sigma}")
+    sigma = positive_number(sigma, "sigma")
     squared = per_item_mse(x, mean)
     d = np.asarray(x)[0].size
     return float(np.mean(d * squared / (2 * sigma**2) + d * np.log(sigma * np.sqrt(2 * np.pi))))

@@ -8,14 +8,14 @@ in the record at once, so an interrupted script continues where it stopped.
 """
 
 import json
-from pathlib import Path
 
 import keras
 import numpy as np
 from sklearn.decomposition import PCA
 
 from ae_lib import data, metrics, models, training
-from benchmarks.environment import environment
+from ae_lib._files import write_json
+from benchmarks.environment import RECORDS, write_record
 
 SIZES = (2, 4, 8, 16, 32, 64)
 SEEDS = (0, 1, 2)
@@ -28,7 +28,7 @@ RECIPE = {
     "peak": 5e-3,
     "decay": 0.1,
 }
-TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/code_size.json"
+TARGET = RECORDS / "code_size.json"
 
 
 def train(code_size, seed, fashion, recipe=RECIPE):
@@ -58,27 +58,23 @@ def main():
     fashion = data.load_fashion_mnist()
     part = TARGET.with_suffix(".part")
     runs = json.loads(part.read_text()) if part.exists() else {}
-    TARGET.parent.mkdir(exist_ok=True)
     for seed in SEEDS:
         for size in SIZES:
             key = f"{size}/{seed}/{sorted(RECIPE.items())}"
             if key not in runs:
                 runs[key] = train(size, seed, fashion)
-                part.write_text(json.dumps(runs))
+                write_json(part, runs)
     errors = [[runs[f"{k}/{seed}/{sorted(RECIPE.items())}"] for k in SIZES] for seed in SEEDS]
-    record = {
-        "what": "validation MSE of Fashion-MNIST (small) by code size",
-        "sizes": SIZES,
-        "seeds": SEEDS,
-        "autoencoder": errors,
-        "pca": [pca_error(k, fashion) for k in SIZES],
-        "recipe": RECIPE,
-        "made_by": "python -m benchmarks.code_size",
-        "environment": environment(),
-    }
-    finished = TARGET.with_suffix(".new")
-    finished.write_text(json.dumps(record, indent=1) + "\n")
-    finished.replace(TARGET)
+    record = write_record(
+        TARGET,
+        "python -m benchmarks.code_size",
+        what="validation MSE of Fashion-MNIST (small) by code size",
+        sizes=SIZES,
+        seeds=SEEDS,
+        autoencoder=errors,
+        pca=[pca_error(k, fashion) for k in SIZES],
+        recipe=RECIPE,
+    )
     part.unlink()
     print(json.dumps(record["autoencoder"]), record["pca"])
 

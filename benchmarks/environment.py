@@ -8,6 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ae_lib._files import write_json
+
+RECORDS = Path(__file__).resolve().parent.parent / "ae_lib" / "data" / "records"
+
+
+def write_record(path, made_by, **record):
+    """Write what was measured with where it was made; returns the whole record.
+
+    In the folder ``RECORDS``, ``ae_lib.data.load_record`` finds it.
+    """
+    record |= {"made_by": made_by, "environment": environment()}
+    write_json(path, record)
+    return record
+
 
 def environment():
     """A dict for a record: machine, cores, Python, versions, Keras backend, commit, date.

@@ -14,20 +14,20 @@ with JAX and on Keras with PyTorch:
 * ``decoding``: compiled greedy decoding at batch 1, 32 and 1,024;
 * ``fused``: ``keras.layers.LSTM`` with each thing that loses the fused kernel, and the path
   that ``ae_lib.training.cudnn_eligibility`` names;
-* ``train``: the shipped text autoencoder's recipe (``--archive``: on the full sentences).
+* ``train``: the shipped text autoencoder's recipe (``--full``: on all sentences).
 
 Each part first holds its results against a reference in NumPy and refuses to time wrong numbers.
 A part that fails, or runs out of time, is recorded so; the others go on. A record's ``results``
 and ``devices`` hold the backends that measured something; ``failed`` says why others did not,
 ``note`` what else there is to know. Records are written part by part, whole or not at all: the
-raw run to ``benchmarks/records/gpu_<part>.json``, what the chapter reads to
-``ae_lib/data/records/gpu_<part>.json``, weights to ``build/gpu``; with ``--out`` all of it to that
-folder instead. Ctrl-C ends what runs; records that are written stay.
+what the chapter reads to ``ae_lib/data/records/gpu_<part>.json``, the raw run and weights to
+``build/gpu``; with ``--out`` all of it to that folder instead. Ctrl-C ends what runs; records that
+are written stay.
 
 What it needs: a machine with an NVIDIA GPU, Python 3.11 or newer, Keras 3.13 or newer (which
 brings NumPy, ml_dtypes and h5py), and JAX or PyTorch built for CUDA, or both; the part ``lstm``
-compares with PyTorch. TensorFlow is not needed, nor are the book's other packages, but for pooch
-with ``--archive``. From a clone of the book, itself not installed, with JAX or PyTorch there:
+compares with PyTorch. TensorFlow is not needed, nor are the book's other packages.
+From a clone of the book, itself not installed, with JAX or PyTorch there:
 
     pip install keras
     PYTHONPATH=. python -m benchmarks.gpu
@@ -51,7 +51,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import gpu_common as common
-from benchmarks.environment import environment, gpu
+from benchmarks.environment import RECORDS, environment, gpu
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ("jax", "torch")
@@ -295,7 +295,7 @@ def main(arguments=None):
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
     parser.add_argument("--out", type=Path, help="folder for all that is written")
     parser.add_argument("--dry-run", action="store_true", help="tiny shapes on the CPU")
-    parser.add_argument("--archive", help="nmt-0.0.6.tar.gz: train on the full sentences")
+    parser.add_argument("--full", action="store_true", help="train on all sentences")
     parser.add_argument("--epochs", type=int, help="of the part train; default: the recipe's")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
@@ -314,18 +314,17 @@ def main(arguments=None):
             file=sys.stderr,
         )
         return 2
-    raw = asked.out or ROOT / "benchmarks" / "records"
-    chapter = asked.out / "chapter" if asked.out else ROOT / "ae_lib" / "data" / "records"
-    work = asked.out / "work" if asked.out else ROOT / "build" / "gpu"
+    raw = asked.out or ROOT / "build" / "gpu"
+    chapter = asked.out / "chapter" if asked.out else RECORDS
+    work = asked.out / "work" if asked.out else raw
     chosen = {name: part for name, part in PARTS.items() if name in asked.only}
-    archive = str(Path(asked.archive).resolve()) if asked.archive else None
     running = measure(
         chosen,
         work.resolve(),
         seconds=60 * asked.minutes,
         dry_run=asked.dry_run,
         backends=tuple(asked.backends),
-        archive=archive,
+        full=asked.full,
         epochs=asked.epochs,
     )
     with contextlib.closing(running):

@@ -216,9 +216,8 @@ def train_autoencoder(job):
     from tools import train_text_autoencoder as recipe
 
     common.set_precision(job.backend, "bfloat16")
-    archive, recipes = job.options.get("archive"), recipe.RECIPE
-    more = {"size": "full", "source": archive} if archive else {}
-    sentences = data.load_sentences("train", **more)
+    size, recipes = "full" if job.options.get("full") else "small", recipe.RECIPE
+    sentences = data.load_sentences("train", size=size)
     if job.dry_run:
         sentences = [s for s in sentences[:400] if len(s.split()) < 4]
     ids, vocabulary, chances, lower, plain = _prepared(sentences, recipes, text)
@@ -271,7 +270,7 @@ def train_autoencoder(job):
     known = [s for s in validation if vocabulary.covers(s)][: 4 if job.dry_run else None]
     found = {
         "sentences": len(ids),
-        "source": "full" if archive else "shipped",
+        "size": size,
         "settings": {**settings, "matmul_dtype": "bfloat16"},
         "epochs_asked": epochs,
         "epochs": len(curve),

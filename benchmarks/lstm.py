@@ -26,11 +26,11 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
-TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/lstm.json"
+from benchmarks.environment import RECORDS, write_record
+
 SHAPES = {
     "chapter": {"vocabulary": 3000, "units": 256, "embedding": 256, "batch": 128, "words": 10},
     "shipped": {"vocabulary": 8163, "units": 448, "embedding": 256, "batch": 256, "words": 8},
@@ -227,23 +227,13 @@ def main():
             "rounds": [{k: round(v) for k, v in r.items()} for r in rounds],
         }
         print(shape, json.dumps(results[shape]["tokens_per_second"]), results[shape]["ours_over"])
-    write_record(TARGET, __doc__, "tokens a second", results, "python -m benchmarks.lstm")
-
-
-def write_record(path, what, unit, results, made_by):
-    """Write a record with where it was made; the file is whole or left as it was."""
-    from benchmarks.environment import environment
-
-    record = {
-        "what": what.strip().splitlines()[0],
-        "unit": unit,
-        "results": results,
-        "made_by": made_by,
-        "environment": environment(),
-    }
-    part = Path(path).with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf8")
-    part.replace(path)
+    write_record(
+        RECORDS / "lstm.json",
+        "python -m benchmarks.lstm",
+        what=__doc__.splitlines()[0],
+        unit="tokens a second",
+        results=results,
+    )
 
 
 if __name__ == "__main__":

@@ -30,9 +30,8 @@ import tempfile
 from pathlib import Path
 
 from ae_lib.training._parallel_meet import free_port
-from benchmarks.lstm import write_record
+from benchmarks.environment import RECORDS, write_record
 
-TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/parallel.json"
 HIDDEN = {"narrow": (64,), "wide": (1024,)}
 SHARES = (32, 256)  # images of each worker
 WARMUP, STEPS = 10, 60
@@ -133,7 +132,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=STEPS, help="of a run; default 60")
-    parser.add_argument("--out", type=Path, default=TARGET, help="the record's file")
+    parser.add_argument(
+        "--out", type=Path, default=RECORDS / "parallel.json", help="the record's file"
+    )
     options = parser.parse_args()
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("two cores are needed")
@@ -156,7 +157,13 @@ def main():
         "Two processes on the two cores of one machine: what the exchange costs, not what a "
         "second machine gains."
     )
-    write_record(options.out, __doc__, "steps a second", results, "python -m benchmarks.parallel")
+    write_record(
+        options.out,
+        "python -m benchmarks.parallel",
+        what=__doc__.splitlines()[0],
+        unit="steps a second",
+        results=results,
+    )
     print(json.dumps(results["scaling"], indent=1))
 
 

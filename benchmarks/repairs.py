@@ -15,17 +15,16 @@ the same numbers in less time. The duel trains it on one-hot arrays, as it is wr
 import argparse
 import json
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 from ae_lib import data, decoding, text, training
+from ae_lib._files import write_json
 from ae_lib.models import LSTM, Seq2SeqAutoencoder
-from benchmarks.environment import environment
+from benchmarks.environment import RECORDS, write_record
 
-FOLDER = Path(__file__).resolve().parent.parent / "ae_lib/data/records"
 WORDS, LONGEST, UNITS, EMBEDDING = 2000, 7, 256, 128  # as in chapters/07
 EPOCHS, BATCH, SEEDS = 8, 128, (0, 1)
 CODE_SIZES = (4, 8, 16, 32, 64, 128, 256)
@@ -179,7 +178,7 @@ def ladder():
     """Every stage with every seed."""
     _, train, valid = corpus()
     rows = framed(train)
-    part = FOLDER / "repairs.part"
+    part = RECORDS / "repairs.part"
     runs = json.loads(part.read_text()) if part.exists() else {}
     names, parameters = [], []
     for name, switches, optimizer in stages(EPOCHS * (len(rows) // BATCH)):
@@ -201,7 +200,7 @@ def ladder():
                     "parameters": model.count_params(),
                 }
                 print(key, runs[key], flush=True)
-                write(part, runs)
+                write_json(part, runs)
         parameters.append(runs[f"{name}/{SEEDS[0]}"]["parameters"])
     record = {
         "what": "held-out scores of free running, after the same number of updates",
@@ -347,7 +346,7 @@ def duel():
 def codes():
     """The chapter's model with codes of several sizes."""
     _, train, valid = corpus()
-    part = FOLDER / "text_code_size.part"
+    part = RECORDS / "text_code_size.part"
     runs = json.loads(part.read_text()) if part.exists() else {}
     for size in CODE_SIZES:
         for seed in SEEDS:
@@ -360,7 +359,7 @@ def codes():
             learn(model, train, EPOCHS, np.random.default_rng(seed))
             runs[f"{size}/{seed}"] = score(write_freely(model, valid), valid)["exact"]
             print(size, seed, runs[f"{size}/{seed}"], flush=True)
-            write(part, runs)
+            write_json(part, runs)
     record = {
         "what": "held-out sentences repeated exactly by free running, by code size",
         "code_sizes": CODE_SIZES,
@@ -382,15 +381,7 @@ def write_freely(model, ids):
 
 def keep(name, record):
     """Write a record with where it was made."""
-    record |= {"made_by": f"python -m benchmarks.repairs {name}", "environment": environment()}
-    write(FOLDER / f"{name}.json", record)
-
-
-def write(path, content):
-    """Write JSON so that the file is whole or left as it was."""
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(content, indent=1) + "\n")
-    new.replace(path)
+    write_record(RECORDS / f"{name}.json", f"python -m benchmarks.repairs {name}", **record)
 
 
 def main():

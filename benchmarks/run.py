@@ -3,21 +3,18 @@
     python -m benchmarks.run [import step …]
 
 A benchmark is a function that returns ``{what: seconds}``; its record goes to
-benchmarks/records/<name>.json. The recorded numbers are of one machine: compare within
+ae_lib/data/records/<name>.json. The recorded numbers are of one machine: compare within
 a record, not across.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from benchmarks.environment import environment
+from benchmarks.environment import RECORDS, write_record
 
-RECORDS = Path(__file__).resolve().parent / "records"
 BENCHMARKS = {}
 
 
@@ -72,18 +69,13 @@ def step(repeats=30, batch_sizes=(32, 64, 128, 256, 512, 1024)):
 def measure(name, folder=RECORDS, **options):
     """Run one benchmark and write its record; returns the record."""
     function = BENCHMARKS[name]
-    record = {
-        "what": function.__doc__.strip(),
-        "unit": "seconds, median",
-        "results": {k: float(f"{v:.3g}") for k, v in function(**options).items()},
-        "made_by": f"python -m benchmarks.run {name}",
-        "environment": environment(),
-    }
-    folder.mkdir(exist_ok=True)
-    part = folder / f"{name}.part"
-    part.write_text(json.dumps(record, indent=1) + "\n", "utf8")
-    part.replace(folder / f"{name}.json")
-    return record
+    return write_record(
+        folder / f"{name}.json",
+        f"python -m benchmarks.run {name}",
+        what=function.__doc__.strip(),
+        unit="seconds, median",
+        results={k: float(f"{v:.3g}") for k, v in function(**options).items()},
+    )
 
 
 def main():

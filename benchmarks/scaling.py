@@ -18,13 +18,11 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.lstm import write_record
+from benchmarks.environment import RECORDS, write_record
 
-TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/scaling.json"
 BASE = {"length": 12, "vocabulary": 4000, "batch": 64, "units": 256}
 VALUES = {
     "length": (3, 6, 12, 24, 48),
@@ -93,8 +91,13 @@ def main():
             result[f"{cost}_exponent"] = round(exponent(values, middle), 2)
         results[key] = result
         print(key, json.dumps(result))
-    made_by = "python -m benchmarks.scaling"
-    write_record(TARGET, __doc__, "seconds a step; bytes", {"base": BASE, **results}, made_by)
+    write_record(
+        RECORDS / "scaling.json",
+        "python -m benchmarks.scaling",
+        what=__doc__.splitlines()[0],
+        unit="seconds a step; bytes",
+        results={"base": BASE, **results},
+    )
 
 
 if __name__ == "__main__":

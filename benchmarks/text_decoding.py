@@ -23,13 +23,11 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.lstm import write_record
+from benchmarks.environment import RECORDS, write_record
 
-TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/text_decoding.json"
 BATCH = 512
 
 
@@ -193,8 +191,13 @@ def ladder(rounds):
         "rounds": {k: [_short(x) for x in v] for k, v in speeds.items()},
         "same_tokens": "all rungs, every sentence, asserted",
     }
-    made_by = "python -m benchmarks.text_decoding"
-    write_record(TARGET, __doc__, "sentences a second", results, made_by)
+    write_record(
+        RECORDS / "text_decoding.json",
+        "python -m benchmarks.text_decoding",
+        what=__doc__.splitlines()[0],
+        unit="sentences a second",
+        results=results,
+    )
     return results
 
 

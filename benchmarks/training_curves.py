@@ -30,14 +30,13 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 from ae_lib import data, text
-from benchmarks.lstm import write_record
+from ae_lib._files import write_json
+from benchmarks.environment import RECORDS, write_record
 
-FOLDER = Path(__file__).resolve().parent.parent / "ae_lib/data/records"
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 SIZES = {"units": 128, "embedding_size": 64, "code_size": 64}
 BASE_RATE, BASE_BATCH = 4e-3, 64
@@ -73,7 +72,7 @@ class Kept:
     """Finished runs, on disk as soon as they are made."""
 
     def __init__(self, name):
-        self.path = FOLDER / f"{name}.part"
+        self.path = RECORDS / f"{name}.part"
         self.runs = json.loads(self.path.read_text("utf8")) if self.path.exists() else {}
 
     def get(self, key, run):
@@ -81,15 +80,14 @@ class Kept:
         if key not in self.runs:
             self.runs[key] = run()
             print(key, json.dumps(self.runs[key]), flush=True)
-            new = self.path.with_suffix(".new")
-            new.write_text(json.dumps(self.runs) + "\n", "utf8")
-            new.replace(self.path)
+            write_json(self.path, self.runs)
         return self.runs[key]
 
     def publish(self, name, unit, results):
         """Write the record; the kept runs have done their duty."""
         made_by = f"python -m benchmarks.training_curves {name}"
-        write_record(FOLDER / f"{name}.json", SUMMARIES[name], unit, results, made_by)
+        path = RECORDS / f"{name}.json"
+        write_record(path, made_by, what=SUMMARIES[name], unit=unit, results=results)
         self.path.unlink(missing_ok=True)
 
 

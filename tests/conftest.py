@@ -30,11 +30,3 @@ def pytest_runtest_makereport(item, call):
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     return _no_skip((yield))
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty folder that downloads go to."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("AE_LIB_CACHE", str(folder))
-    return folder

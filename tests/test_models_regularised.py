@@ -156,7 +156,7 @@ def test_a_loaded_contractive_model_is_still_tied(tmp_path):
         (lambda: KSparse(0), ValueError, "k: expected at least 1"),
         (lambda: KSparse(2.5), TypeError, "k: expected a whole number"),
         (lambda: KSparse(9)(Z), ValueError, "k: keep 9 of 7 values"),
-        (lambda: L1Penalty(-1), ValueError, "weight: expected a finite number of at least 0"),
+        (lambda: L1Penalty(-1), ValueError, "weight: expected a finite number ≥ 0"),
         (lambda: L1Penalty("much"), TypeError, "weight: expected a number"),
         (lambda: make(weight=float("nan")), ValueError, "weight: expected a finite"),
         (lambda: make(code_size=0), ValueError, "code_size: expected at least 1"),

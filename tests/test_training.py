@@ -218,11 +218,11 @@ def test_the_shortest_schedule_is_one_step():
 @pytest.mark.parametrize(
     "peak, steps, warmup, words",
     [
-        (0, 9, 0.1, "peak: expected a positive rate"),
+        (0, 9, 0.1, "peak: expected a finite number > 0"),
         (math.nan, 9, 0.1, "peak: expected"),
         (1, 0, 0.1, "steps: expected at least 1"),
-        (1, 9, 1, "warmup: expected a fraction"),
-        (1, 9, -0.1, "warmup: expected a fraction"),
+        (1, 9, 1, "warmup: expected a share"),
+        (1, 9, -0.1, "warmup: expected a share"),
     ],
 )
 def test_a_bad_schedule_is_named(peak, steps, warmup, words):

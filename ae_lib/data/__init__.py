@@ -1,9 +1,8 @@
-"""Data sets: those that ship with the book, and loaders for their full versions."""
+"""Data sets that ship with the book, and records of long measurements."""
 
 from ae_lib.data._files import DataError, load_record, manifest
-from ae_lib.data._tatoeba import SentencePair
 from ae_lib.data.fashion import CLASS_NAMES, FashionMNIST, Split, load_fashion_mnist
-from ae_lib.data.sentences import load_pairs, load_sentences
+from ae_lib.data.sentences import SentencePair, load_pairs, load_sentences
 
 __all__ = [
     "CLASS_NAMES",

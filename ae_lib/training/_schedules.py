@@ -1,6 +1,6 @@
 """Learning rates over steps."""
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import positive_int, positive_number, share
 
 
 def cosine_schedule(peak, steps, *, warmup=0.05):
@@ -15,16 +15,13 @@ def cosine_schedule(peak, steps, *, warmup=0.05):
         warmup: fraction of the steps spent climbing, in [0, 1).
 
     Raises:
-        ValueError: ``peak`` is not positive, ``steps`` not at least 1, or ``warmup`` no such
-            fraction.
+        TypeError, ValueError: ``peak`` is no number > 0, ``steps`` no whole number ≥ 1, or
+            ``warmup`` no such fraction.
     """
     import keras
 
     steps = positive_int(steps, "steps")
-    if not peak > 0:
-        raise ValueError(f"peak: expected a positive rate, got {peak}")
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup: expected a fraction in [0, 1), got {warmup}")
+    peak, warmup = positive_number(peak, "peak"), share(warmup, "warmup", one=False)
     if not warmup:
         return keras.optimizers.schedules.CosineDecay(peak, steps)
     climb = max(1, int(warmup * steps))

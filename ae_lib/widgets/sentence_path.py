@@ -8,6 +8,7 @@ import numpy as np
 import traitlets
 
 from ae_lib import text
+from ae_lib._checks import share
 from ae_lib.widgets._int8 import Int8Model, file_weights, fingerprint, pack
 from ae_lib.widgets._static import as_name, fragment, payload_text
 
@@ -63,7 +64,7 @@ class SentencePath(anywidget.AnyWidget):
         self._vocabulary = _as_autoencoder(autoencoder).vocabulary
         name = as_name(name, "sentence-path")
         ends = [self._as_sentence(first, "first"), self._as_sentence(second, "second")]
-        t, examples = _as_place(t), self._as_examples(examples)
+        t, examples = share(t, "t"), self._as_examples(examples)
         self._raw = _packed(autoencoder)
         path = _path(Int8Model(self._raw), self._vocabulary, ends)
         self._name, self._path = name, path
@@ -93,7 +94,7 @@ class SentencePath(anywidget.AnyWidget):
     @traitlets.validate("t")
     def _on_the_line(self, proposal):
         try:
-            return _as_place(proposal.value)
+            return share(proposal.value, "t")
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
 
@@ -154,12 +155,6 @@ def _as_autoencoder(autoencoder):
             f"TextAutoencoder, got {type(autoencoder).__name__}"
         )
     return autoencoder
-
-
-def _as_place(t):
-    if isinstance(t, bool) or not isinstance(t, (int, float, np.number)) or not 0 <= t <= 1:
-        raise ValueError(f"t: expected a number from 0 to 1, got {t!r}")
-    return float(t)
 
 
 def _packed(autoencoder):

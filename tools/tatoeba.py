@@ -1,4 +1,4 @@
-"""From the published archive to split sentences: reading, filtering, near-duplicates.
+"""From the published archive to the sentences that ship: reading, filtering, splitting.
 
 The split is a function of the sentences alone. Sentences are put in the order of their
 SHA-256, which says nothing about them; the first are the test part, a plain random sample
@@ -14,20 +14,14 @@ import io
 import re
 import tarfile
 import zipfile
-import zlib
 from collections import defaultdict
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from ae_lib.data._files import DataError
+from ae_lib.data.sentences import PARTS, SentencePair
 
-ARCHIVE = "nmt-0.0.6.tar.gz"
-ARCHIVE_SHA256 = "65db964c0afd5b0dbc4baecdce736f53222f63b791958176b5771db78a005096"
 MEMBER = "nmt-0.0.6/data/fra-eng.zip"
 TEST, VALIDATION = 2_000, 1_500
-SMALL = 36_500  # training sentences that ship
 WORDS = range(3, 11)
 
 _ROW = re.compile(
@@ -35,17 +29,6 @@ _ROW = re.compile(
     r"tatoeba\.org #(\d+) \((.+?)\) & #(\d+) \((.+?)\)"
 )
 _PLAIN = set(" .,?!;:'\"-$€%&/+()–—")  # what an English sentence may hold besides letters
-
-
-class SentencePair(NamedTuple):
-    """An English sentence and a French translation, with who contributed them to Tatoeba."""
-
-    english: str
-    french: str
-    english_id: int
-    french_id: int
-    english_contributor: str
-    french_contributor: str
 
 
 # -- what is left out --------------------------------------------------------------------
@@ -114,46 +97,21 @@ def _digest(text):
 # -- reading -----------------------------------------------------------------------------
 
 
-def read_archive(path):
+def read_pairs(raw):
     """All pairs of ``data/fra-eng.zip`` inside the source distribution of PyPI's ``nmt``.
 
     Args:
-        path: the file ``nmt-0.0.6.tar.gz``; its SHA-256 is checked.
+        raw: bytes of ``nmt-0.0.6.tar.gz``.
 
     Returns:
         list of ``SentencePair``, 178,009 of them, in the file's order.
-
-    Raises:
-        DataError: the file is missing, or not the published one.
     """
-    path = Path(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path.name}: cannot be read ({error.strerror})") from error
-    found = hashlib.sha256(raw).hexdigest()
-    if found != ARCHIVE_SHA256:
-        raise DataError(
-            f"{path.name}: SHA-256 {found[:12]}…, the published file has "
-            f"{ARCHIVE_SHA256[:12]}…; delete it and fetch it again"
-        )
-    return read_pairs(raw)
-
-
-def read_pairs(raw):
-    """The pairs in the bytes of the archive; DataError if they are not there."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
-            inner = tar.extractfile(MEMBER).read()
-        text = zipfile.ZipFile(io.BytesIO(inner)).read("fra.txt").decode()
-    except (tarfile.TarError, zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
-        raise DataError(f"{ARCHIVE}: does not hold {MEMBER} with its fra.txt ({error})") from error
+    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+        inner = tar.extractfile(MEMBER).read()
+    text = zipfile.ZipFile(io.BytesIO(inner)).read("fra.txt").decode()
     pairs = []
     for row in text.rstrip("\n").split("\n"):
-        match = _ROW.fullmatch(row)
-        if not match:
-            raise DataError(f"{ARCHIVE}: a row that is no attributed pair: {row[:60]!r}")
-        english, french, english_id, by, french_id, french_by = match.groups()
+        english, french, english_id, by, french_id, french_by = _ROW.fullmatch(row).groups()
         pairs.append(SentencePair(english, french, int(english_id), int(french_id), by, french_by))
     return pairs
 
@@ -266,21 +224,7 @@ def corpus(pairs):
     }
 
 
-def small(parts):
-    """The part of ``corpus`` that ships: all held-out sentences, the first of the training
-    ones, and one translation of each."""
-    chosen = {}
-    for name, pairs in parts.items():
-        first = {}
-        for pair in pairs:
-            first.setdefault(pair.english, pair)
-        chosen[name] = list(first.values())[: SMALL if name == "train" else None]
-    return chosen
-
-
 # -- keeping -----------------------------------------------------------------------------
-
-PARTS = ("train", "validation", "test")
 
 
 def pack(parts):
@@ -304,31 +248,5 @@ def pack(parts):
     }
 
 
-def unpack(arrays, part):
-    """The pairs of one part, in the order of ``split``."""
-    names = _texts(arrays["contributors"])
-    english, french = _texts(arrays["english"]), _texts(arrays["french"])
-    columns = [
-        arrays[key].tolist()
-        for key in ("english_id", "french_id", "english_contributor", "french_contributor")
-    ]
-    pairs = [
-        SentencePair(
-            english[i],
-            french[i],
-            columns[0][i],
-            columns[1][i],
-            names[columns[2][i]],
-            names[columns[3][i]],
-        )
-        for i in np.flatnonzero(arrays["part"] == PARTS.index(part))
-    ]
-    return sorted(pairs, key=lambda pair: _digest(pair.english))
-
-
 def _lines(texts):
     return np.frombuffer("\n".join(texts).encode(), "uint8")
-
-
-def _texts(array):
-    return array.tobytes().decode().split("\n")
