@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, array, close, known_slip, number
+from ae_lib.exercises._old import Exercise, Wrong, array, close, known_slip, number
 
 # -- a fair baseline ---------------------------------------------------------------------
 

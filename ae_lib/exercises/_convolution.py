@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, array, close, number
+from ae_lib.exercises._old import Exercise, Wrong, array, close, number
 
 # -- receptive field ---------------------------------------------------------------------
 

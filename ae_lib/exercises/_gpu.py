@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from ae_lib.exercises._core import Untouched, Wrong, choice, number
+from ae_lib.exercises._old import Untouched, Wrong, choice, number
 
 # -- what these judges share -------------------------------------------------------------
 

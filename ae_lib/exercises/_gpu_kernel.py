@@ -8,8 +8,8 @@ import copy
 
 import numpy as np
 
-from ae_lib.exercises._core import Wrong, number
 from ae_lib.exercises._gpu import results
+from ae_lib.exercises._old import Wrong, number
 
 
 def encoder(sentences, *, right=True, reverse=False, cut=False, **changes):

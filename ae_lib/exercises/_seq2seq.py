@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Wrong, array, close, number
+from ae_lib.exercises._old import Wrong, array, close, number
 
 # -- one step of an LSTM -----------------------------------------------------------------
 

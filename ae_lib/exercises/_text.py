@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from ae_lib.exercises._core import Wrong, close, number
+from ae_lib.exercises._old import Wrong, close, number
 
 # -- one word apart ----------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ae_lib.exercises import _convolution
-from ae_lib.exercises._core import Exercise, Wrong, array, close, number, two
+from ae_lib.exercises._old import Exercise, Wrong, array, close, number, two
 
 # -- masking -----------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ae_lib.data import load_fashion_mnist
 from ae_lib.exercises import _choosing
-from ae_lib.exercises._core import Exercise, Wrong, array, choice, close, number
+from ae_lib.exercises._old import Exercise, Wrong, array, choice, close, number
 
 # -- two flaws ---------------------------------------------------------------------------
 

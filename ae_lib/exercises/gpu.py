@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise
 from ae_lib.exercises._gpu import (
     bill,
     bill_hours,
@@ -22,6 +21,7 @@ from ae_lib.exercises._gpu_training import (
     judge_overflow,
     scaled_step,
 )
+from ae_lib.exercises._old import Exercise
 
 # -- planted mistakes --------------------------------------------------------------------
 

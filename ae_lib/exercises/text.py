@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise
+from ae_lib.exercises._old import Exercise
 from ae_lib.exercises._text import (
     SILENT_STEPS,
     as_sets,
