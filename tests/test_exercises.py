@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ae_lib import exercises
-from ae_lib.exercises import Exercise, Verdict, check, hint, judge
+from ae_lib import data, exercises
+from ae_lib.exercises import Exercise, Verdict, ch02, check, hint, judge
 from ae_lib.exercises._core import Wrong, _guarded, array, changed, letters, number, truth, word
 
 ALL = [exercises.load(name) for name in exercises.names()]
@@ -322,6 +322,11 @@ def test_one_exercise_loads_its_chapter_alone_and_all_of_them_numpy_alone():
     chapter, rest = said.split("\n")[:2]
     assert chapter == "ae_lib.exercises.ch01"
     assert not rest
+
+
+def test_numbers_of_the_data_are_the_datas():
+    x = data.load_fashion_mnist().train.x
+    assert pytest.approx((x.mean(), x.std()), abs=1e-5) == (ch02.MEAN, ch02.STD)
 
 
 @pytest.mark.parametrize("name", ["gpu.bound", "gpu.efficiency"])

@@ -16,7 +16,7 @@ __all__ = ["Exercise", "Verdict", "check", "hint", "judge", "load", "names"]
 # The modules that hold the exercises whose names begin so.
 _MODULES = {
     "basics": ("ch01",),
-    "dense": ("dense",),
+    "dense": ("ch02",),
     "beyond": ("beyond",),
     "text": ("text",),
     "seq2seq": ("seq2seq",),
