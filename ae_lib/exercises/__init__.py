@@ -17,7 +17,7 @@ __all__ = ["Exercise", "Verdict", "check", "hint", "judge", "load", "names"]
 _MODULES = {
     "basics": ("ch01",),
     "dense": ("ch02",),
-    "beyond": ("beyond",),
+    "beyond": ("ch03",),
     "text": ("text",),
     "seq2seq": ("seq2seq",),
     "gpu": ("gpu",),

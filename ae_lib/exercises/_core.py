@@ -11,6 +11,7 @@ import html
 import inspect
 import reprlib
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -175,7 +176,8 @@ class Exercise:
             ReadersError: the reader's function raised an error that is no known slip's.
         """
         cases = self.cases() if callable(self.cases) else self.cases
-        with np.errstate(all="ignore"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             found = [self._found(answer, case) for case in cases]
             if self.unique:
                 self._compare(cases, found)
@@ -189,6 +191,7 @@ class Exercise:
                     raise Wrong(self._say(slip[1], error, None, case), slip) from None
             raise
         for slip in [] if self.unique else self.slips:
+            self._finite(found)
             if slip[2](found, *case):
                 raise Wrong(self._say(slip[1], found, None, case), slip)
         return found
@@ -204,9 +207,13 @@ class Exercise:
         for part, right, what in zip(*map(_parts, (found[i], rights[i], self.what)), strict=True):
             if isinstance(right, np.ndarray) and right.shape != part.shape:
                 raise Wrong(f"Expected {what} of shape {right.shape}, got {part.shape}.")
-            if isinstance(right, (float, np.ndarray)) and not np.isfinite(part).all():
-                raise Wrong(f"{what[0].upper()}{what[1:]} must be finite; it holds NaN or inf.")
+        self._finite(found[i])
         raise Wrong(self._say(self.otherwise, found[i], rights[i], cases[i]))
+
+    def _finite(self, found):
+        for part, what in zip(_parts(found), _parts(self.what), strict=True):
+            if isinstance(part, (float, np.ndarray)) and not np.isfinite(part).all():
+                raise Wrong(f"{what[0].upper()}{what[1:]} must be finite; it holds NaN or inf.")
 
     def _fitting(self, cases, found, rights, i):
         """Slips that fit: in every case; else in case ``i``; else in its first wrong part."""
@@ -238,18 +245,17 @@ class Exercise:
 
     def _give(self, answer, case):
         """What an answer gives in a case, read."""
+        arguments = copy.deepcopy(case)
         if self.ask:
-            given = self.ask(answer, *copy.deepcopy(case))
-        elif callable(self.reference):
-            arguments = copy.deepcopy(case)
-            given = answer(*arguments)
-            for name, now, was in zip(_names(self.reference, case), arguments, case, strict=True):
-                if not _kept(now, was):
-                    slip = next((s for s in self.slips if s[2:] == (changed,)), None)
-                    message = f"Your function changed {name} itself; work on a copy."
-                    raise Wrong(slip[1] if slip else message, slip)
+            given = self.ask(answer, *arguments)
         else:
-            given = answer
+            given = answer(*arguments) if callable(self.reference) else answer
+        for i, (now, was) in enumerate(zip(arguments, case, strict=True)):
+            if not _kept(now, was):
+                slip = next((s for s in self.slips if s[2:] == (changed,)), None)
+                name = list(inspect.signature(self.reference).parameters)[i]
+                message = f"Your function changed {name} itself; work on a copy."
+                raise Wrong(slip[1] if slip else message, slip)
         if not isinstance(self.what, tuple):
             return self.read(given, self.what)
         given = given.tolist() if isinstance(given, np.ndarray) and given.ndim == 1 else given
@@ -263,7 +269,8 @@ class Exercise:
 
     def _say(self, message, found, right, case):
         if callable(message):
-            return self.before.format(*case) + message(found, right, *case)
+            before = self.before.format(*case, found=found, right=right)
+            return before + message(found, right, *case)
         return (self.before + message).format(*case, found=found, right=right)
 
 
@@ -276,11 +283,6 @@ def _holds(when, found, case):
 
 def _parts(value):
     return value if isinstance(value, tuple) else (value,)
-
-
-def _names(function, case):
-    names = [p.name for p in inspect.signature(function).parameters.values()]
-    return [*names, *("an argument" for _ in case)][: len(case)]
 
 
 def _kept(now, was):
