@@ -46,7 +46,7 @@ def test_exercise(exercise):
         assert caught.value.slip is slip, f"slip {i}, {slip[1]}: told {caught.value}"
         said.append(judge(exercise, slip[0]).text)
         assert said[-1].startswith("Not yet. ")
-    assert len(set(said)) == len({slip[1] for slip in exercise.slips})
+    assert len(set(said)) >= len({slip[1] for slip in exercise.slips})
 
     if callable(exercise.reference):
         assert judge(exercise, lambda *a, **k: None).state == "todo"

@@ -18,7 +18,7 @@ _MODULES = {
     "basics": ("ch01",),
     "dense": ("ch02",),
     "beyond": ("ch03",),
-    "text": ("text",),
+    "text": ("ch06",),
     "seq2seq": ("seq2seq",),
     "gpu": ("gpu",),
 }
