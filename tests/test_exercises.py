@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ae_lib import data, exercises
-from ae_lib.exercises import Exercise, Verdict, ch02, check, hint, judge
+from ae_lib import data, exercises, text
+from ae_lib.exercises import Exercise, Verdict, ch02, ch06, ch07, check, hint, judge
 from ae_lib.exercises._core import Wrong, _guarded, array, changed, letters, number, truth, word
 
 ALL = [exercises.load(name) for name in exercises.names()]
@@ -324,7 +324,22 @@ def test_one_exercise_loads_its_chapter_alone_and_all_of_them_numpy_alone():
     assert not rest
 
 
+def test_bleu_is_sacrebleus():
+    import sacrebleu
+
+    o, r = ch07.OUTPUTS, ch07.ORIGINALS
+    for outputs, sets in ((o, [r]), (r, [o]), (o, r), (o, [[t] for t in r]), (o[1:2], [r[1:2]])):
+        score = sacrebleu.corpus_bleu(outputs, sets).score
+        assert ch07.bleu(outputs, sets) == pytest.approx(score, abs=1e-6)
+
+
 def test_numbers_of_the_data_are_the_datas():
+    train = data.load_sentences("train")
+    rows = text.Vocabulary.build(train).encode_all(train)
+    assert (len(train), max(map(len, rows)) + 1, len(text.Vocabulary.build(train))) == ch06.ARRAY
+    part = train[:10_000]
+    rows = text.Vocabulary.build(part).encode_all(part)
+    assert pytest.approx(np.mean([len(ids) for ids in rows]), abs=1e-4) == ch06.MEAN_TOKENS
     x = data.load_fashion_mnist().train.x
     assert pytest.approx((x.mean(), x.std()), abs=1e-5) == (ch02.MEAN, ch02.STD)
 

@@ -19,7 +19,7 @@ _MODULES = {
     "dense": ("ch02",),
     "beyond": ("ch03",),
     "text": ("ch06",),
-    "seq2seq": ("seq2seq",),
+    "seq2seq": ("ch07",),
     "gpu": ("gpu",),
 }
 
