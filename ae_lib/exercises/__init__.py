@@ -20,7 +20,7 @@ _MODULES = {
     "beyond": ("ch03",),
     "text": ("ch06",),
     "seq2seq": ("ch07",),
-    "gpu": ("gpu",),
+    "gpu": ("ch12", "ch13"),
 }
 
 

@@ -14,6 +14,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,7 @@ class Exercise:
         before: put before the message of a slip, and before ``otherwise``.
         unique: False if right answers differ (they draw, or turn a sign): then an answer is
             right when no slip's ``when`` holds.
+        every: True if a slip has to fit in every case, because few values are possible.
         ask: ``ask(answer, *arguments)``: how to put a case to an answer; as a rule, call it.
     """
 
@@ -165,6 +167,7 @@ class Exercise:
     tolerance: float = 1e-6
     before: str = ""
     unique: bool = True
+    every: bool = False
     ask: Callable | None = None
 
     def judge(self, answer):
@@ -218,20 +221,20 @@ class Exercise:
     def _fitting(self, cases, found, rights, i):
         """Slips that fit: in every case; else in case ``i``; else in its first wrong part."""
         plain = [slip for slip in self.slips if len(slip) == 2]
-        given = [[self._try(slip, case) for case in cases] for slip in plain]
-        parts = [None]
+        given = cache(lambda k, j: self._try(plain[k], cases[j]))
+        everywhere, parts = range(len(cases)), [None]
         if isinstance(rights[i], tuple):
             pairs = zip(found[i], rights[i], strict=True)
             parts.append([same(f, r, self.tolerance) for f, r in pairs].index(False))
         for part in parts:
-            for chosen, tolerance in (
-                (range(len(cases)), 1e-9),
-                (range(len(cases)), self.tolerance),
-                ([i], self.tolerance),
+            for where, tolerance in (
+                (everywhere, 1e-9),
+                (everywhere, self.tolerance),
+                ([] if self.every else [i], self.tolerance),
             ):
-                for slip, values in zip(plain, given, strict=True):
-                    if all(same(found[j], values[j], tolerance, part) for j in chosen) and not (
-                        same(values[i], rights[i], self.tolerance, part)
+                for k, slip in enumerate(plain if where else []):
+                    if not same(given(k, i), rights[i], self.tolerance, part) and all(
+                        same(found[j], given(k, j), tolerance, part) for j in where
                     ):
                         yield slip
             yield from (s for s in self.slips if len(s) > 2 and _holds(s[2], found[i], cases[i]))
@@ -305,11 +308,10 @@ def close(a, b, tolerance=1e-6):
 
 def same(found, right, tolerance=1e-6, part=None):
     """Whether two read values agree, or their parts of that number."""
-    if part is not None:
-        return isinstance(right, tuple) and same(found[part], right[part], tolerance)
-    if isinstance(right, tuple):
-        pairs = zip(found, right, strict=True)
-        return isinstance(found, tuple) and all(same(f, r, tolerance) for f, r in pairs)
+    if isinstance(right, tuple) and isinstance(found, tuple):
+        if part is not None:
+            return same(found[part], right[part], tolerance)
+        return all(same(f, r, tolerance) for f, r in zip(found, right, strict=True))
     if isinstance(right, (float, np.ndarray)) and isinstance(found, (float, np.ndarray)):
         return close(found, right, tolerance)
     return type(found) is type(right) and found == right
