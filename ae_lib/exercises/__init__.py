@@ -20,7 +20,7 @@ _MODULES = {
     "beyond": ("ch03",),
     "text": ("ch06",),
     "seq2seq": ("ch07",),
-    "gpu": ("ch12", "ch13"),
+    "gpu": ("ch12", "ch12_step", "ch13"),
 }
 
 
@@ -74,5 +74,5 @@ def _find(name):
 
 
 def _exercises(chapter):
-    modules = (importlib.import_module(f"{__name__}.{m}") for m in _MODULES.get(chapter, ()))
-    return [exercise for module in modules for exercise in module.EXERCISES]
+    for module in _MODULES.get(chapter, ()):
+        yield from importlib.import_module(f"{__name__}.{module}").EXERCISES

@@ -75,28 +75,24 @@ def _bce(x, x_hat):
 
 
 GOOD_LOSSES = {
-    "the mean squared error": lambda x, x_hat: float(((x - x_hat) ** 2).mean()),
-    "the sum of squared errors": lambda x, x_hat: float(((x - x_hat) ** 2).sum()),
-    "the mean absolute error": lambda x, x_hat: float(np.abs(x - x_hat).mean()),
+    "the mean squared error": lambda x, x_hat: ((x - x_hat) ** 2).mean(),
+    "the sum of squared errors": lambda x, x_hat: ((x - x_hat) ** 2).sum(),
+    "the mean absolute error": lambda x, x_hat: np.abs(x - x_hat).mean(),
     "the binary cross-entropy, whose floor is not zero": _bce,
-    "the squared error minus 3, which is negative at its minimum": (
-        lambda x, x_hat: float(((x - x_hat) ** 2).mean() - 3)
-    ),
-}
+    "the squared error minus 3, which is negative at its minimum": lambda x, x_hat: (
+        (x - x_hat) ** 2
+    ).mean() - 3,
+}  # fmt: skip
 BAD_LOSSES = {
-    "mean(x̂²), in which the data are missing": lambda x, x_hat: float((x_hat**2).mean()),
-    "mean(ReLU(x − x̂)), which forgives overshooting": (
-        lambda x, x_hat: float(np.maximum(x - x_hat, 0).mean())
-    ),
-    "mean(ReLU(x̂ − x)), which forgives undershooting": (
-        lambda x, x_hat: float(np.maximum(x_hat - x, 0).mean())
-    ),
-    "mean(x − x̂), which falls for ever": lambda x, x_hat: float((x - x_hat).mean()),
-    "|mean(x) − mean(x̂)|, in which errors cancel": (
-        lambda x, x_hat: float(abs(x.mean() - x_hat.mean()))
-    ),
+    "mean(x̂²), in which the data are missing": lambda x, x_hat: (x_hat**2).mean(),
+    "mean(ReLU(x − x̂)), which forgives overshooting":
+        lambda x, x_hat: np.maximum(x - x_hat, 0).mean(),
+    "mean(ReLU(x̂ − x)), which forgives undershooting":
+        lambda x, x_hat: np.maximum(x_hat - x, 0).mean(),
+    "mean(x − x̂), which falls for ever": lambda x, x_hat: (x - x_hat).mean(),
+    "|mean(x) − mean(x̂)|, in which errors cancel": lambda x, x_hat: abs(x.mean() - x_hat.mean()),
     "a constant": lambda x, x_hat: 1.0,
-}
+}  # fmt: skip
 
 
 def _sound(loss, keys=slice(None)):

@@ -425,6 +425,9 @@ EXERCISES = [
             (lambda p, m: _normalised(p, p >= m), "You keep the words that have {1} or more each, "
              "and there may be none. mass is a bound on the *sum* of the likeliest words, not on "
              "each of them."),
+            (lambda p, m: np.where(p >= m, p, 0), "You keep the words that have {1} or more "
+             "each. mass is a bound on the *sum* of the likeliest words; and what is kept is to "
+             "be divided by its sum."),
             (lambda p, m: _nucleus(p, m, order=np.arange(len(p))), "You add the words up in the "
              "order in which they stand. The likeliest come first: np.argsort(-p)."),
             (lambda p, m: _nucleus(p, m, order=np.argsort(p)), "You begin with the *least* "
