@@ -82,15 +82,13 @@ def test_the_chapters_greedy_is_the_librarys(chapter):
     codes = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
 
     def step(tokens, state):
-        index, parts = state[:, 0].astype(int), step.parts
-        parts = tuple(numpy(part)[index] for part in parts)
-        logits, step.parts = library.step(tokens.astype("int32"), parts)
+        logits, state = library.step(tokens.astype("int32"), state)
         logits = numpy(logits).copy()
         logits[:, [text.PAD, text.BOS]] = -np.inf
         return np.exp(logits), state
 
-    step.parts = library.start(ops.convert_to_tensor(codes))
-    own = chapter["greedy"](step, np.arange(7)[:, None], text.BOS, text.EOS, 6)
+    state = library.start(ops.convert_to_tensor(codes))
+    own = chapter["greedy"](step, state, text.BOS, text.EOS, 6)
     ids = decoding.greedy(library, codes, max_length=6)
     ids = np.where(ids == text.EOS, 0, ids)
     np.testing.assert_array_equal(own[:, : ids.shape[1]], ids)

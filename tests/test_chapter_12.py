@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ae_lib import data, exercises, models, plotting, training
-from ae_lib.exercises import _gpu_runs
+from ae_lib.exercises import ch13
 from tests.chapter_code import CHAPTERS, definitions
 
 SOLUTIONS = {
@@ -74,7 +74,7 @@ def test_the_run_in_the_exercise_is_the_one_that_is_judged():
 
     (text,) = [s for kind, s in cells() if kind == "markdown" and "class Run:" in s]
     printed = text.split("```python\n")[1].split("```")[0]
-    assert bare(printed) == bare(Path(_gpu_runs.__file__).read_text("utf8"))
+    assert bare(printed) == bare(Path(ch13.__file__).read_text("utf8"))
 
 
 def test_a_product_costs_what_the_library_counts(chapter):

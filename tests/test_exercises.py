@@ -2,22 +2,24 @@
 
 import re
 import string
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ae_lib import exercises
-from ae_lib.exercises import Exercise, Verdict, check, hint, judge
-from ae_lib.exercises._core import Wrong, array, choice, close, number
+from ae_lib import data, exercises, text
+from ae_lib.exercises import Exercise, Verdict, ch02, ch06, ch07, check, hint, judge
+from ae_lib.exercises._core import Wrong, _guarded, array, changed, letters, number, truth, word
 
 ALL = [exercises.load(name) for name in exercises.names()]
 
 
 @pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.name)
 def test_exercise(exercise):
-    """Starter fails kindly, solution passes, wrong answers are each told their own mistake."""
+    """Starter fails kindly, reference passes, each slip is told its own message."""
     assert re.fullmatch(r"[a-z]\w*\.[a-z]\w*", exercise.name)
     assert len(exercise.hint.split()) >= 4, "a hint says what to think about next"
     assert len(exercise.right.split()) >= 4, "the praise says why it matters"
@@ -29,23 +31,21 @@ def test_exercise(exercise):
         assert exercise.expects in verdict.text
         assert f'hint("{exercise.name}")' in verdict.text
 
-    solution = exercise.solution()
-    verdict = judge(exercise, solution)
+    verdict = judge(exercise, exercise.reference)
     assert verdict.state == "right", verdict.text
     assert exercise.right in verdict.text
 
-    assert len(exercise.wrong) >= 2
+    assert len(exercise.slips) >= 2
     said = []
-    for description, (make, words) in exercise.wrong.items():
-        verdict = judge(exercise, make())
-        assert verdict.state == "wrong", f"{description}: {verdict}"
-        assert verdict.text.startswith("Not yet. "), f"{description}: {verdict}"
-        assert words.strip(), f"{description}: its verdict must contain something"
-        assert words in verdict.text, f"{description}: {verdict}"
-        said.append(verdict.text)
-    assert len(set(said)) == len(said), "two mistakes are told the same"
+    for i, slip in enumerate(exercise.slips):
+        with pytest.raises(Wrong) as caught:
+            exercise.judge(_guarded(slip[0]))
+        assert caught.value.slip[1] == slip[1], f"slip {i}, {slip[1]}: told {caught.value}"
+        said.append(judge(exercise, slip[0]).text)
+        assert said[-1].startswith("Not yet. ")
+    assert len(set(said)) >= len({slip[1] for slip in exercise.slips})
 
-    if callable(solution) and not isinstance(solution, type):
+    if callable(exercise.reference):
         assert judge(exercise, lambda *a, **k: None).state == "todo"
         verdict = judge(exercise, crash)
         assert verdict.state == "wrong"
@@ -133,27 +133,69 @@ def test_no_answer_makes_a_check_raise(exercise, answer):
     assert judge(exercise, answer).state in ("right", "wrong", "todo")
 
 
-SAMPLE = Exercise(
-    name="sample.double",
-    judge=lambda answer: None if close(answer(2), 4) else _no(f"f(2) is {answer(2)}"),
-    right="Doubling is what it takes.",
-    hint="Think of twice.",
-    solution=lambda: lambda x: 2 * x,
-    wrong={},
-    expects="a function of one number",
-)
+def _sample(**form):
+    given = {"name": "sample.double", "expects": "a function of one number"}
+    given |= {
+        "right": "",
+        "hint": "",
+        "reference": lambda x: 2 * x,
+        "slips": [],
+        "cases": ((2,), (3,)),
+    }
+    return Exercise(**given | form)
 
 
-def _no(words):
-    raise Wrong(words)
+SAMPLE = _sample(slips=[(lambda x: x + 2, "Right for {0:g} alone."), (lambda x: x**2, "Squared.")])
 
 
 @given(anything)
 def test_the_core_never_raises(answer):
-    for core in (number, array, lambda a: choice(a, ("a", "b")), lambda a: close(a, 1)):
-        exercise = Exercise("sample.core", core, "", "", None, {}, "something")
-        assert judge(exercise, answer).state in ("right", "wrong", "todo")
+    for read in (number, array, truth, word("a", "b"), letters("ab")):
+        for reference in (None, SAMPLE.reference):
+            exercise = _sample(reference=reference, read=read)
+            assert judge(exercise, answer).state in ("right", "wrong", "todo")
     assert judge(SAMPLE, answer).state in ("right", "wrong", "todo")
+
+
+def test_the_slip_that_fits_every_case_speaks_and_else_the_one_that_fits_the_first_wrong_case():
+    assert judge(SAMPLE, lambda x: x**2).text == "Not yet. Squared."
+    assert judge(SAMPLE, lambda x: 9.0 if x == 3 else 4.0).text == "Not yet. Squared."
+    assert judge(SAMPLE, lambda x: 5.0 if x == 3 else 4.0).text == "Not yet. Right for 3 alone."
+    told = judge(_sample(otherwise="{0:g} is {right:g}, not {found:g}."), lambda x: 7.0).text
+    assert told == "Not yet. 2 is 4, not 7."
+
+
+def test_a_slip_may_fit_one_part_of_a_result():
+    exercise = _sample(
+        reference=lambda x: (2 * x, "twice"),
+        what=("the double", "its name"),
+        read=(number, word("twice", "half")),
+        slips=[(lambda x: (x / 2, "half"), "Half."), (lambda x: (2 * x, "half"), "Name.")],
+    )
+    assert judge(exercise, lambda x: (x / 2, "twice")).text == "Not yet. Half."
+    assert judge(exercise, lambda x: [2 * x, "half"]).text == "Not yet. Name."
+    assert "Return the double, its name, in this order; got float" in judge(exercise, float).text
+    assert judge(exercise, lambda x: (..., "half")).state == "todo"
+
+
+def test_a_known_error_is_answered_and_so_is_a_change_of_the_callers_array():
+    def in_place(x):
+        x *= 2
+        return x
+
+    exercise = _sample(
+        cases=((np.ones(2),),), read=array, slips=[(lambda x: 2 * x[3], "There is no fourth.")]
+    )
+    assert judge(exercise, lambda x: x[3] * 2).text == "Not yet. There is no fourth."
+    assert "changed x itself" in judge(exercise, in_place).text
+    exercise = _sample(
+        cases=((np.ones(2),),), read=array, slips=[(in_place, "In place.", changed)]
+    )
+    assert judge(exercise, in_place).text == "Not yet. In place."
+    assert judge(exercise, lambda x: 2 * x[:1]).text == (
+        "Not yet. Expected the answer of shape (2,), got (1,)."
+    )
+    assert "must be finite" in judge(exercise, lambda x: x * np.nan).text
 
 
 def test_a_crash_names_the_readers_line():
@@ -229,34 +271,69 @@ def test_a_number_may_come_in_many_forms(answer):
 
 
 @pytest.mark.parametrize(
-    "answer, words",
+    "read, answer, words",
     [
-        ([1, 2], "one number, got shape (2,)"),
-        ("four", "as a number, got str"),
-        (np.nan, "a finite number, got nan"),
-        (np.inf, "a finite number"),
-        ({}, "as a number, got dict"),
+        (number, [1, 2], "one number, got shape (2,)"),
+        (number, "four", "as a number, got str"),
+        (number, {}, "as a number, got dict"),
+        (array, [[1], [1, 2]], "an array of numbers, got list"),
+        (truth, "yes", "True or False"),
+        (word("a", "b"), "c", "'a', 'b', got 'c'"),
+        (letters("abc"), "xy", "from a to c"),
+        (letters("abc"), "", "from a to c"),
     ],
 )
-def test_what_is_no_number(answer, words):
+def test_what_cannot_be_read(read, answer, words):
     with pytest.raises(Wrong, match=re.escape(words)):
-        number(answer)
+        read(answer)
 
 
-def test_arrays_and_choices_name_what_came():
-    assert array([[1, 2]], (1, 2)).dtype == "float64"
-    with pytest.raises(Wrong, match=re.escape("of shape (3,), got (2,)")):
-        array([1, 2], (3,), "the code")
-    with pytest.raises(Wrong, match="The code holds NaN"):
-        array([1, np.nan], what="the code")
-    with pytest.raises(Wrong, match="array of numbers"):
-        array([[1], [1, 2]])
-    assert choice(" B ", ("a", "b")) == "b"
-    with pytest.raises(Wrong, match="'a', 'b', got 'c'"):
-        choice("c", ("a", "b"))
+def test_what_is_read_in_many_forms():
+    assert array([[1, 2]]).dtype == "float64"
+    assert word("a", "b")(" B ") == "b"
+    assert letters("abc")(["c", "A"]) == letters("abc")("c, a") == "ac"
+    assert letters("abc", least=0)("") == ""
     with pytest.raises(Wrong) as caught:
-        choice("x" * 10_000, ("a", "b"))
+        word("a", "b")("x" * 10_000)
     assert len(str(caught.value)) < 200
+
+
+LOADED = """
+import sys
+from ae_lib import exercises
+exercises.load("basics.families")
+print(*(m for m in sys.modules if m.startswith("ae_lib.exercises.") and "._" not in m))
+exercises.names()
+print(*{"keras", "sacrebleu", "scipy", "ae_lib.data", "ae_lib.text"} & set(sys.modules))
+"""
+
+
+def test_one_exercise_loads_its_chapter_alone_and_all_of_them_numpy_alone():
+    run = [sys.executable, "-c", LOADED]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    chapter, rest = said.split("\n")[:2]
+    assert chapter == "ae_lib.exercises.ch01"
+    assert not rest
+
+
+def test_bleu_is_sacrebleus():
+    import sacrebleu
+
+    o, r = ch07.OUTPUTS, ch07.ORIGINALS
+    for outputs, sets in ((o, [r]), (r, [o]), (o, r), (o, [[t] for t in r]), (o[1:2], [r[1:2]])):
+        score = sacrebleu.corpus_bleu(outputs, sets).score
+        assert ch07.bleu(outputs, sets) == pytest.approx(score, abs=1e-6)
+
+
+def test_numbers_of_the_data_are_the_datas():
+    train = data.load_sentences("train")
+    rows = text.Vocabulary.build(train).encode_all(train)
+    assert (len(train), max(map(len, rows)) + 1, len(text.Vocabulary.build(train))) == ch06.ARRAY
+    part = train[:10_000]
+    rows = text.Vocabulary.build(part).encode_all(part)
+    assert pytest.approx(np.mean([len(ids) for ids in rows]), abs=1e-4) == ch06.MEAN_TOKENS
+    x = data.load_fashion_mnist().train.x
+    assert pytest.approx((x.mean(), x.std()), abs=1e-5) == (ch02.MEAN, ch02.STD)
 
 
 @pytest.mark.parametrize("name", ["gpu.bound", "gpu.efficiency"])

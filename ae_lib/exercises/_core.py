@@ -1,15 +1,21 @@
 """The exercise system: an answer goes in, a verdict comes out, nothing is ever raised.
 
-A chapter's exercises are one module with a list ``EXERCISES``. Each exercise brings a
-``judge`` (raises ``Wrong`` naming the mistake), a reference ``solution`` and at least two
-plausible ``wrong`` answers, each with words its verdict must contain.
+A chapter's exercises are one module with a list ``EXERCISES``. An exercise states what is right
+and its ``slips``, plausible mistakes each with its message. The judge asks the answer the same
+questions as the reference and the slips: it is right if it gives what the reference gives, and
+told the message of the slip that gives the same as it does.
 """
 
+import copy
 import html
+import inspect
 import reprlib
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +23,11 @@ from ae_lib._display import emit
 
 
 class Wrong(Exception):
-    """Raised by a judge: the mistake, named, with the next step to take."""
+    """The answer is wrong: the mistake, named; and the slip, if it is a known one."""
+
+    def __init__(self, message, slip=None):
+        super().__init__(message)
+        self.slip = slip
 
 
 class Untouched(Exception):
@@ -25,30 +35,289 @@ class Untouched(Exception):
 
 
 class ReadersError(Exception):
-    """The reader's own function raised while the judge was calling it."""
+    """The reader's own function raised ``error`` while it was called, at ``line``."""
+
+    def __init__(self, error, line):
+        super().__init__(f"{error}, in {line}")
+        self.error = error
+
+
+# -- readers: what comes in, as something that can be compared -----------------------------
+
+
+def number(answer, what="the answer"):
+    """The answer as one float.
+
+    Raises:
+        Wrong: it is not one number.
+    """
+    value = array(answer, what, "a number")
+    if value.size != 1:
+        raise Wrong(f"Expected {what} as one number, got shape {value.shape}.")
+    return float(value.reshape(()))
+
+
+def array(answer, what="the answer", kind="an array of numbers"):
+    """The answer as a float64 array.
+
+    Raises:
+        Wrong: it is none.
+    """
+    try:
+        return np.asarray(answer, dtype="float64")
+    except (TypeError, ValueError):
+        raise Wrong(f"Expected {what} as {kind}, got {kind_of(answer)}.") from None
+
+
+def truth(answer, what="the answer"):
+    """The answer as True or False; 1 and 0 will do.
+
+    Raises:
+        Wrong: it is neither.
+    """
+    if isinstance(answer, (bool, np.bool_)) or (np.ndim(answer) == 0 and answer in (0, 1)):
+        return bool(answer)
+    raise Wrong(f"Return True or False, {what}; got {type(answer).__name__}.")
+
+
+def word(*options):
+    """Reads one of these words, in any case.
+
+    Raises:
+        Wrong: when reading, it is none of them.
+    """
+
+    def read(answer, what="the answer"):
+        value = str(answer).strip().lower()
+        if value not in options:
+            known = ", ".join(repr(o) for o in options)
+            raise Wrong(f"Expected {what} as one of {known}, got {reprlib.repr(answer)}.")
+        return value
+
+    return read
+
+
+def letters(options, least=1):
+    """Reads a set of letters, as a string or a collection, into a sorted string.
+
+    Raises:
+        Wrong: when reading, another letter, or fewer than ``least``.
+    """
+
+    def read(answer, what="the answer"):
+        kinds = (str, tuple, list, set, frozenset, np.ndarray)
+        text = "".join(map(str, answer)).lower() if isinstance(answer, kinds) else "?"
+        found = "".join(sorted({c for c in text if not c.isspace() and c not in ",;()[]'\""}))
+        if not set(found) <= set(options) or len(found) < least:
+            none = "" if least else '; "" for none'
+            raise Wrong(
+                f"Give {what} as letters from {options[0]} to {options[-1]}, such as 'ab'{none}."
+            )
+        return found
+
+    return read
+
+
+# -- the form of an exercise ---------------------------------------------------------------
+
+
+def changed(*_):
+    """The ``when`` of a slip that changes an array of the caller's in place."""
+    return False
 
 
 @dataclass(frozen=True)
 class Exercise:
     """One exercise.
 
+    A message is a text with ``{found}``, ``{right}`` and ``{0}``, ``{1}`` … for the arguments of
+    the case, or a function of the same (found, right, *arguments) that makes it.
+
     Attributes:
-        name: ``"chapter.name"``, the chapter's part being the module's name.
-        judge: takes the answer; raises ``Wrong`` with the mistake, else returns None.
+        name: ``"chapter.name"``.
+        expects: what kind of thing the answer is, for messages.
         right: said on success: why it matters.
         hint: what ``hint(name)`` says.
-        solution: returns an answer that passes.
-        wrong: ``{description: (make the answer, words the verdict must contain)}``.
-        expects: what kind of thing the answer is, for messages.
+        reference: an answer that passes: a value, or a function, called with each case.
+        slips: ``(wrong, message)``, where ``wrong`` is an answer like the reference with one
+            mistake. A third item, ``when(found, *arguments)``, recognises the mistake in place
+            of equality. The first slip that fits speaks.
+        otherwise: the message if no slip fits.
+        cases: tuples of arguments, or a function that makes them.
+        what: what the answer is, or returns; a tuple if it returns several things.
+        read: turns what came into a value; one for all, or one for each of ``what``.
+        tolerance: relative, to the largest value.
+        before: put before the message of a slip, and before ``otherwise``.
+        unique: False if right answers differ (they draw, or turn a sign): then an answer is
+            right when no slip's ``when`` holds.
+        every: True if a slip has to fit in every case, because few values are possible.
+        ask: ``ask(answer, *arguments)``: how to put a case to an answer; as a rule, call it.
     """
 
     name: str
-    judge: Callable
+    expects: str
     right: str
     hint: str
-    solution: Callable
-    wrong: dict
-    expects: str
+    reference: Any
+    slips: list
+    otherwise: Any = ""
+    cases: Any = ((),)
+    what: Any = "the answer"
+    read: Any = number
+    tolerance: float = 1e-6
+    before: str = ""
+    unique: bool = True
+    every: bool = False
+    ask: Callable | None = None
+
+    def judge(self, answer):
+        """Return if the answer is right.
+
+        Raises:
+            Wrong: it is not.
+            Untouched: it is still the starter's.
+            ReadersError: the reader's function raised an error that is no known slip's.
+        """
+        cases = self.cases() if callable(self.cases) else self.cases
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = [self._found(answer, case) for case in cases]
+            if self.unique:
+                self._compare(cases, found)
+
+    def _found(self, answer, case):
+        try:
+            found = self._give(answer, case)
+        except ReadersError as error:
+            for slip in self.slips:
+                if getattr(self._try(slip, case), "error", None) == error.error:
+                    raise Wrong(self._say(slip[1], error, None, case), slip) from None
+            raise
+        for slip in [] if self.unique else self.slips:
+            self._finite(found)
+            if slip[2](found, *case):
+                raise Wrong(self._say(slip[1], found, None, case), slip)
+        return found
+
+    def _compare(self, cases, found):
+        rights = [self._give(_guarded(self.reference), case) for case in cases]
+        wrong = [i for i in range(len(cases)) if not same(found[i], rights[i], self.tolerance)]
+        if not wrong:
+            return
+        i = wrong[0]
+        for slip in self._fitting(cases, found, rights, i):
+            raise Wrong(self._say(slip[1], found[i], rights[i], cases[i]), slip)
+        for part, right, what in zip(*map(_parts, (found[i], rights[i], self.what)), strict=True):
+            if isinstance(right, np.ndarray) and right.shape != part.shape:
+                raise Wrong(f"Expected {what} of shape {right.shape}, got {part.shape}.")
+        self._finite(found[i])
+        raise Wrong(self._say(self.otherwise, found[i], rights[i], cases[i]))
+
+    def _finite(self, found):
+        for part, what in zip(_parts(found), _parts(self.what), strict=True):
+            if isinstance(part, (float, np.ndarray)) and not np.isfinite(part).all():
+                raise Wrong(f"{what[0].upper()}{what[1:]} must be finite; it holds NaN or inf.")
+
+    def _fitting(self, cases, found, rights, i):
+        """Slips that fit: in every case; else in case ``i``; else in its first wrong part."""
+        plain = [slip for slip in self.slips if len(slip) == 2]
+        given = cache(lambda k, j: self._try(plain[k], cases[j]))
+        everywhere, parts = range(len(cases)), [None]
+        if isinstance(rights[i], tuple):
+            pairs = zip(found[i], rights[i], strict=True)
+            parts.append([same(f, r, self.tolerance) for f, r in pairs].index(False))
+        for part in parts:
+            for where, tolerance in (
+                (everywhere, 1e-9),
+                (everywhere, self.tolerance),
+                ([] if self.every else [i], self.tolerance),
+            ):
+                for k, slip in enumerate(plain if where else []):
+                    if not same(given(k, i), rights[i], self.tolerance, part) and all(
+                        same(found[j], given(k, j), tolerance, part) for j in where
+                    ):
+                        yield slip
+            yield from (s for s in self.slips if len(s) > 2 and _holds(s[2], found[i], cases[i]))
+
+    def _try(self, slip, case):
+        """What a slip gives, or the error that it raises."""
+        try:
+            return self._give(_guarded(slip[0]), case)
+        except (ReadersError, Wrong, Untouched) as error:
+            return error
+
+    def _give(self, answer, case):
+        """What an answer gives in a case, read."""
+        arguments = copy.deepcopy(case)
+        if self.ask:
+            given = self.ask(answer, *arguments)
+        else:
+            given = answer(*arguments) if callable(self.reference) else answer
+        for i, (now, was) in enumerate(zip(arguments, case, strict=True)):
+            if not _kept(now, was):
+                slip = next((s for s in self.slips if s[2:] == (changed,)), None)
+                name = list(inspect.signature(self.reference).parameters)[i]
+                message = f"Your function changed {name} itself; work on a copy."
+                raise Wrong(slip[1] if slip else message, slip)
+        if not isinstance(self.what, tuple):
+            return self.read(given, self.what)
+        given = given.tolist() if isinstance(given, np.ndarray) and given.ndim == 1 else given
+        if not isinstance(given, (tuple, list)) or len(given) != len(self.what):
+            came = f"{len(given)} values" if isinstance(given, (tuple, list)) else kind_of(given)
+            raise Wrong(f"Return {', '.join(self.what)}, in this order; got {came}.")
+        if any(part is ... or part is None for part in given):
+            raise Untouched
+        readers = self.read if isinstance(self.read, tuple) else (self.read,) * len(given)
+        return tuple(r(g, w) for r, g, w in zip(readers, given, self.what, strict=True))
+
+    def _say(self, message, found, right, case):
+        if callable(message):
+            before = self.before.format(*case, found=found, right=right)
+            return before + message(found, right, *case)
+        return (self.before + message).format(*case, found=found, right=right)
+
+
+def _holds(when, found, case):
+    try:
+        return when(found, *case)
+    except (TypeError, ValueError, IndexError):  # it asks for another shape than was found
+        return False
+
+
+def _parts(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _kept(now, was):
+    """Whether the arrays in an argument are as they were."""
+    if isinstance(was, np.ndarray):
+        return np.array_equal(now, was, equal_nan=was.dtype.kind == "f")
+    if isinstance(was, (list, tuple)):
+        return all(map(_kept, now, was))
+    return True
+
+
+def close(a, b, tolerance=1e-6):
+    """Whether two numbers or arrays agree, relatively to the largest value of ``b``."""
+    if np.shape(a) != np.shape(b):
+        return False
+    finite = np.abs(b)[np.isfinite(b)] if np.ndim(b) else np.abs(b)
+    size = min(1.0, float(np.max(finite, initial=0))) if np.isfinite(finite).all() else 1.0
+    return np.allclose(a, b, rtol=tolerance, atol=max(tolerance * size, 1e-15), equal_nan=True)
+
+
+def same(found, right, tolerance=1e-6, part=None):
+    """Whether two read values agree, or their parts of that number."""
+    if isinstance(right, tuple) and isinstance(found, tuple):
+        if part is not None:
+            return same(found[part], right[part], tolerance)
+        return all(same(f, r, tolerance) for f, r in zip(found, right, strict=True))
+    if isinstance(right, (float, np.ndarray)) and isinstance(found, (float, np.ndarray)):
+        return close(found, right, tolerance)
+    return type(found) is type(right) and found == right
+
+
+# -- verdicts ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -86,7 +355,8 @@ def judge(exercise, answer):
         ``Verdict``.
     """
     try:
-        if answer is ... or answer is None:
+        parts = list(answer.values()) if isinstance(answer, dict) else [answer]
+        if parts and all(part is ... or part is None for part in parts):
             raise Untouched
         exercise.judge(_guarded(answer))
     except Untouched:
@@ -99,11 +369,8 @@ def judge(exercise, answer):
     except ReadersError as error:
         return Verdict("wrong", f"Your code stopped: {error}")
     except Exception as error:
-        return Verdict(
-            "wrong",
-            f"Expected {exercise.expects}, got {_kind(answer)}: "
-            f"{type(error).__name__}: {_first_line(error)}",
-        )
+        return Verdict("wrong", f"Expected {exercise.expects}, got {kind_of(answer)}: "
+                       f"{_named(error)}")  # fmt: skip
     return Verdict("right", f"Right. {exercise.right}")
 
 
@@ -119,18 +386,17 @@ def _guarded(answer):
             # Below ``call`` stands the reader's function; what it called may be a library's.
             frames = traceback.extract_tb(error.__traceback__)[1:]
             own = next((f for f in reversed(frames) if f.filename == frames[0].filename), None)
-            name = getattr(answer, "__name__", "it")
-            line = f", in {own.name}: {own.line}" if own and own.line else f", in {name}"
-            raise ReadersError(f"{type(error).__name__}: {_first_line(error)}{line}") from None
+            line = getattr(answer, "__name__", "it")
+            line = f"{own.name}: {own.line}" if own and own.line else line
+            raise ReadersError(_named(error), line) from None
         if result is None or result is ...:
             raise Untouched
         return result
 
-    call.answer = answer
     return call
 
 
-def _kind(answer):
+def kind_of(answer):
     """The answer's type, and its shape if it has one; whatever the answer is."""
     try:
         return f"{type(answer).__name__} of shape {tuple(answer.shape)}"
@@ -138,110 +404,14 @@ def _kind(answer):
         return type(answer).__name__
 
 
-def _first_line(error):
+def _named(error):
     try:
-        return str(error).strip().split("\n")[0][:200] or "(no message)"
+        line = str(error).strip().split("\n")[0][:200] or "(no message)"
     except Exception:
-        return "(no message)"
+        line = "(no message)"
+    return f"{type(error).__name__}: {line}"
 
 
 def show(verdict):
     """Show a verdict in a notebook, or print it."""
     emit({"text/plain": verdict.plain, "text/html": verdict.page})
-
-
-# -- what judges are made of -------------------------------------------------------------
-
-
-def number(answer, what="the answer"):
-    """The answer as one float.
-
-    Raises:
-        Wrong: it is not one finite number.
-    """
-    try:
-        value = np.asarray(answer, dtype="float64")
-    except (TypeError, ValueError):
-        raise Wrong(f"Expected {what} as a number, got {_kind(answer)}.") from None
-    if value.size != 1:
-        raise Wrong(f"Expected {what} as one number, got shape {value.shape}.")
-    value = float(value.reshape(()))
-    if not np.isfinite(value):
-        raise Wrong(f"Expected {what} as a finite number, got {value}.")
-    return value
-
-
-def array(answer, shape=None, what="the answer"):
-    """The answer as a float64 array of ``shape``.
-
-    Raises:
-        Wrong: not numbers, another shape, or NaN.
-    """
-    try:
-        value = np.asarray(answer, dtype="float64")
-    except (TypeError, ValueError):
-        raise Wrong(f"Expected {what} as an array of numbers, got {_kind(answer)}.") from None
-    if shape is not None and value.shape != tuple(shape):
-        raise Wrong(f"Expected {what} of shape {tuple(shape)}, got {value.shape}.")
-    if not np.isfinite(value).all():
-        raise Wrong(f"{what.capitalize()} holds NaN or infinite values.")
-    return value
-
-
-def choice(answer, options):
-    """The answer as one of ``options`` (letters, any case).
-
-    Raises:
-        Wrong: it is none of them.
-    """
-    value = str(answer).strip().lower()
-    if value not in options:
-        known = ", ".join(repr(o) for o in options)
-        raise Wrong(f"Answer with one of {known}, got {reprlib.repr(answer)}.")
-    return value
-
-
-def two(answer, what):
-    """The answer as a pair; ``what`` says of what, in the plural.
-
-    Raises:
-        Wrong: it is no tuple or list of two.
-    """
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Wrong(f"Return two arrays: {what}.")
-    return answer
-
-
-def close(a, b, tolerance=1e-6):
-    """Whether two numbers or arrays agree to a relative or absolute tolerance."""
-    return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=tolerance, atol=tolerance)
-
-
-def known_slip(found, slips, tolerance=1e-6):
-    """Name the mistake, if the answer is what a known one gives.
-
-    Args:
-        found: number or array.
-        slips: pairs (what the mistake gives, message); the first that is ``close`` counts.
-        tolerance: of ``close``.
-
-    Raises:
-        Wrong: with the message of that slip. If none fits, nothing happens.
-    """
-    for value, message in slips:
-        if close(found, value, tolerance):
-            raise Wrong(message)
-
-
-def also(function, reference, *arguments):
-    """Ask a right function once more with other arguments, so that a constant does not pass.
-
-    Raises:
-        Wrong: it disagrees with ``reference`` there.
-    """
-    found, right = function(*arguments), reference(*arguments)
-    if not close(np.asarray(found, "float64"), right, 1e-4):
-        raise Wrong(
-            f"Right for one batch, not for another of shape {arguments[0].shape}: take every "
-            "size from the arguments."
-        )
