@@ -12,7 +12,7 @@ from ae_lib.text._vocabulary import (
     Vocabulary,
     as_texts,
 )
-from ae_lib.text._words import NO_SPACE, LOWER, MARKERS, SPACE, join_words, normalise, split_words
+from ae_lib.text._words import LOWER, MARKERS, NO_SPACE, SPACE, join_words, normalise, split_words
 
 __all__ = [
     "BOS",
