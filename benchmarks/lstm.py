@@ -2,7 +2,7 @@
 
     python -m benchmarks.lstm [--rounds 15]
 
-Every contestant has a process of its own; in every round each takes five steps while the
+Every model has a process of its own; in every round each takes five steps while the
 others wait, so that a busy moment of the machine hits all alike. A step is forward, backward
 and update on one batch of random sentences of one length; its tokens are the words and the
 <eos>, counted alike for all. The record keeps the median over rounds of each round's median
@@ -30,12 +30,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.run import write_record
+
 TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/lstm.json"
 SHAPES = {
     "chapter": {"vocabulary": 3000, "units": 256, "embedding": 256, "batch": 128, "words": 10},
     "shipped": {"vocabulary": 8163, "units": 448, "embedding": 256, "batch": 256, "words": 8},
 }
-CONTESTANTS = {
+MODELS = {
     "chapter": ("listing", "plain", "plain, unrolled", "ours", "torch"),
     "shipped": ("plain", "ours", "torch"),
 }
@@ -178,7 +180,7 @@ def serve(shape, name, warmup=6):
 
 @contextlib.contextmanager
 def waiting(shape, name):
-    """A contestant in a process of its own: a function from a number of steps to seconds."""
+    """A model in a process of its own: a function from a number of steps to seconds."""
     command = [sys.executable, "-m", "benchmarks.lstm", "--serve", shape, name]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     pipe = subprocess.PIPE
@@ -198,14 +200,14 @@ def waiting(shape, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--steps", type=int, default=5, help="of each contestant in a round")
+    parser.add_argument("--steps", type=int, default=5, help="of each model in a round")
     parser.add_argument("--serve", nargs=2, metavar=("SHAPE", "NAME"))
     options = parser.parse_args()
     if options.serve:
         serve(*options.serve)
         return
     results = {}
-    for shape, names in CONTESTANTS.items():
+    for shape, names in MODELS.items():
         s = SHAPES[shape]
         tokens = s["batch"] * (s["words"] + 1)
         with contextlib.ExitStack() as stack:
@@ -228,22 +230,6 @@ def main():
         }
         print(shape, json.dumps(results[shape]["tokens_per_second"]), results[shape]["ours_over"])
     write_record(TARGET, __doc__, "tokens a second", results, "python -m benchmarks.lstm")
-
-
-def write_record(path, what, unit, results, made_by):
-    """Write a record with where it was made; the file is whole or left as it was."""
-    from benchmarks.environment import environment
-
-    record = {
-        "what": what.strip().splitlines()[0],
-        "unit": unit,
-        "results": results,
-        "made_by": made_by,
-        "environment": environment(),
-    }
-    part = Path(path).with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf8")
-    part.replace(path)
 
 
 if __name__ == "__main__":

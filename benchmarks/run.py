@@ -72,17 +72,36 @@ def step(repeats=30, batch_sizes=(32, 64, 128, 256, 512, 1024)):
 def measure(name, folder=RECORDS, **options):
     """Run one benchmark and write its record; returns the record."""
     function = BENCHMARKS[name]
+    results = {k: float(f"{v:.3g}") for k, v in function(**options).items()}
+    made_by = f"python -m benchmarks.run {name}"
+    path = Path(folder) / f"{name}.json"
+    return write_record(path, function.__doc__, "seconds, median", results, made_by)
+
+
+def write_record(path, what, unit, results, made_by, **more):
+    """Write a record with where it was made; the file is whole or left as it was.
+
+    Args:
+        path: of the JSON file; its folder is made if there is none.
+        what: a text whose first line says what was measured.
+        more: further entries.
+
+    Returns:
+        The record, a dict.
+    """
     record = {
-        "what": function.__doc__.strip(),
-        "unit": "seconds, median",
-        "results": {k: float(f"{v:.3g}") for k, v in function(**options).items()},
-        "made_by": f"python -m benchmarks.run {name}",
+        "what": what.strip().splitlines()[0],
+        "unit": unit,
+        **more,
+        "results": results,
+        "made_by": made_by,
         "environment": environment(),
     }
-    folder.mkdir(exist_ok=True)
-    part = folder / f"{name}.part"
-    part.write_text(json.dumps(record, indent=1) + "\n", "utf8")
-    part.replace(folder / f"{name}.json")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf8")
+    part.replace(path)
     return record
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.lstm import write_record
+from benchmarks.run import write_record
 
 TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/scaling.json"
 BASE = {"length": 12, "vocabulary": 4000, "batch": 64, "units": 256}

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.lstm import write_record
+from benchmarks.run import write_record
 
 TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/text_decoding.json"
 BATCH = 512

@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from ae_lib import data, text
-from benchmarks.lstm import write_record
+from benchmarks.run import write_record
 
 FOLDER = Path(__file__).resolve().parent.parent / "ae_lib/data/records"
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
