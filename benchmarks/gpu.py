@@ -143,8 +143,8 @@ def main(arguments=None):
         return 0
     if not asked.dry_run and gpu() is None:
         print(
-            "benchmarks.gpu: this machine has no NVIDIA GPU (nvidia-smi names none). Nothing was "
-            "measured, nothing written. --dry-run --out FOLDER tries the script on the CPU.",
+            "benchmarks.gpu: this machine has no NVIDIA GPU; nothing was measured. To try the "
+            "script on the CPU: --dry-run --out FOLDER",
             file=sys.stderr,
         )
         return 2
@@ -156,8 +156,11 @@ def main(arguments=None):
         variables = {**os.environ, "KERAS_BACKEND": backend}
         variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         if asked.dry_run:
-            variables |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-            variables |= {"OMP_NUM_THREADS": "1"}
+            variables |= {
+                "JAX_PLATFORMS": "cpu",
+                "CUDA_VISIBLE_DEVICES": "",
+                "OMP_NUM_THREADS": "1",
+            }
             variables["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiled sooner
         command = [sys.executable, "-m", "benchmarks.gpu", *map(str, arguments), "--child"]
         status = subprocess.run(command, env=variables, check=False).returncode or status

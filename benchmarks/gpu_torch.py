@@ -15,11 +15,7 @@ def device():
 
 class TextAutoencoder(nn.Module):
     """``ae_lib.models.Seq2SeqAutoencoder`` with ``nn.LSTM``, but for the code's share in the
-    gates, which ``nn.LSTM`` has no place for: a little less work than ours.
-
-    Args:
-        s: a shape, as in ``benchmarks.gpu``; in bfloat16 under PyTorch's autocast.
-    """
+    gates, which ``nn.LSTM`` has no place for; bfloat16 is PyTorch's autocast."""
 
     def __init__(self, s):
         super().__init__()
@@ -50,11 +46,8 @@ class TextAutoencoder(nn.Module):
 
 
 class Layer(nn.Module):
-    """An embedding, ``nn.LSTM`` and the squared distance of its last output from 1.
-
-    Args:
-        weights: of Keras's ``Embedding`` and ``LSTM``: table, kernel, recurrent kernel, bias.
-    """
+    """An embedding, ``nn.LSTM`` and the squared distance of its last output from 1; weights are
+    those of Keras's layers."""
 
     def __init__(self, weights):
         super().__init__()

@@ -293,7 +293,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--folder", default="build/text_autoencoder", help="for checkpoints")
-    parser.add_argument("--product-dtype", help="bfloat16: faster where the processor has it")
+    parser.add_argument("--matmul-dtype", help="bfloat16: faster where the processor has it")
     parser.add_argument("--archive", help="nmt-0.0.6.tar.gz, if it is here already")
     parser.add_argument("--cache", help="folder for what is downloaded")
     parser.add_argument("--lock", help="lock file held while epochs run: a shared machine")
