@@ -30,6 +30,8 @@ from benchmarks.run import write_record
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "ae_lib" / "data" / "records"
 BACKENDS = ("jax", "torch")
+ON_CPU = {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+ON_CPU["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiled sooner
 
 
 class Record:
@@ -120,8 +122,7 @@ def child(asked):
     if not (is_gpu or asked.dry_run):
         raise SystemExit(f"{backend} sees no GPU, only {words}: install it for CUDA")
     for name in asked.only:
-        function, _ = QUESTIONS[name]
-        function(Record(asked.out, name, backend, asked.dry_run, words, asked.archive))
+        QUESTIONS[name][0](Record(asked.out, name, backend, asked.dry_run, words, asked.archive))
 
 
 def main(arguments=None):
@@ -154,14 +155,10 @@ def main(arguments=None):
             print(f"{backend} is not installed: nothing measured with it", file=sys.stderr)
             continue
         variables = {**os.environ, "KERAS_BACKEND": backend}
+        variables["XLA_PYTHON_CLIENT_MEM_FRACTION"] = "0.92"
         variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         if asked.dry_run:
-            variables |= {
-                "JAX_PLATFORMS": "cpu",
-                "CUDA_VISIBLE_DEVICES": "",
-                "OMP_NUM_THREADS": "1",
-            }
-            variables["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiled sooner
+            variables |= ON_CPU
         command = [sys.executable, "-m", "benchmarks.gpu", *map(str, arguments), "--child"]
         status = subprocess.run(command, env=variables, check=False).returncode or status
     return status

@@ -39,7 +39,6 @@ def ceilings(record):
 
 
 SHAPE = {"vocabulary": 8163, "units": 1024, "embedding": 256, "batch": 1024, "words": 8}
-SHAPE["precision"] = "bfloat16"
 SMALL = {"vocabulary": 97, "units": 32, "embedding": 24, "batch": 6, "words": 2}
 
 
@@ -50,7 +49,7 @@ def lstm(record):
     changes += [{"batch": batch} for batch in (256, 4096, 64)]
     changes += [{"precision": precision} for precision in ("tf32", "float32")]
     for change in [SMALL] if record.dry_run else changes:
-        s = {**SHAPE, **change}
+        s = {**SHAPE, "precision": "bfloat16", **change}
         name = f"H {s['units']}, {s['precision']}, batch {s['batch']}"
         set_precision(record.backend, s["precision"])
         for kind in ("ours, jax",) if record.backend == "jax" else ("ours, torch", "raw"):
@@ -286,9 +285,6 @@ def filled(rows, size, widths, rng):
     rows = np.concatenate([rows, rows[rng.integers(len(rows), size=size - len(rows))]])
     width = next(w for w in widths if w >= rows.shape[1])
     return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
-
-
-# What they share
 
 
 def short(number):
