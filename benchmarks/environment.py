@@ -34,11 +34,11 @@ def environment():
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    card = gpu()
+    device = gpu()
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {_in_words(card)}",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {_in_words(device)}",
         "processor": _processor(),
-        **({"gpu": card} if card else {}),
+        **({"gpu": device} if device else {}),
         "python": platform.python_version(),
         "versions": versions,
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
@@ -71,28 +71,28 @@ def gpu():
     if rows:
         name, mebibytes, driver = rows[0]
         memory = int(mebibytes) * 2**20 if mebibytes.isdecimal() else None
-        return _card(name, len(rows), memory, driver)
+        return _device(name, len(rows), memory, driver)
     if "torch" in sys.modules and (cuda := sys.modules["torch"].cuda).is_available():
         memory = cuda.get_device_properties(0).total_memory
-        return _card(cuda.get_device_name(0), cuda.device_count(), memory)
+        return _device(cuda.get_device_name(0), cuda.device_count(), memory)
     if "jax" in sys.modules:
         found = [d for d in sys.modules["jax"].devices() if d.platform in ("gpu", "cuda")]
         if found:
-            return _card(found[0].device_kind, len(found))
+            return _device(found[0].device_kind, len(found))
     return None
 
 
-def _card(name, count, memory=None, driver=None):
+def _device(name, count, memory=None, driver=None):
     return {"name": name, "count": count, "memory_bytes": memory, "driver": driver}
 
 
-def _in_words(card):
-    if card is None:
+def _in_words(device):
+    if device is None:
         return "no GPU"
-    words = card["name"] if card["count"] == 1 else f"{card['count']} × {card['name']}"
-    if card["memory_bytes"]:
-        words += f", {card['memory_bytes'] / 2**30:.0f} GiB"
-    return words + (f", driver {card['driver']}" if card["driver"] else "")
+    words = device["name"] if device["count"] == 1 else f"{device['count']} × {device['name']}"
+    if device["memory_bytes"]:
+        words += f", {device['memory_bytes'] / 2**30:.0f} GiB"
+    return words + (f", driver {device['driver']}" if device["driver"] else "")
 
 
 def _processor():

@@ -2,7 +2,7 @@
 
     python -m benchmarks.lstm [--rounds 15]
 
-Every contestant has a process of its own; in every round each takes five steps while the
+Every model has a process of its own; in every round each takes five steps while the
 others wait, so that a busy moment of the machine hits all alike. A step is forward, backward
 and update on one batch of random sentences of one length; its tokens are the words and the
 <eos>, counted alike for all. The record keeps the median over rounds of each round's median
@@ -35,7 +35,7 @@ SHAPES = {
     "chapter": {"vocabulary": 3000, "units": 256, "embedding": 256, "batch": 128, "words": 10},
     "shipped": {"vocabulary": 8163, "units": 448, "embedding": 256, "batch": 256, "words": 8},
 }
-CONTESTANTS = {
+MODELS = {
     "chapter": ("listing", "plain", "plain, unrolled", "ours", "torch"),
     "shipped": ("plain", "ours", "torch"),
 }
@@ -178,7 +178,7 @@ def serve(shape, name, warmup=6):
 
 @contextlib.contextmanager
 def waiting(shape, name):
-    """A contestant in a process of its own: a function from a number of steps to seconds."""
+    """A model in a process of its own: a function from a number of steps to seconds."""
     command = [sys.executable, "-m", "benchmarks.lstm", "--serve", shape, name]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     pipe = subprocess.PIPE
@@ -198,14 +198,14 @@ def waiting(shape, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--steps", type=int, default=5, help="of each contestant in a round")
+    parser.add_argument("--steps", type=int, default=5, help="of each model in a round")
     parser.add_argument("--serve", nargs=2, metavar=("SHAPE", "NAME"))
     options = parser.parse_args()
     if options.serve:
         serve(*options.serve)
         return
     results = {}
-    for shape, names in CONTESTANTS.items():
+    for shape, names in MODELS.items():
         s = SHAPES[shape]
         tokens = s["batch"] * (s["words"] + 1)
         with contextlib.ExitStack() as stack:

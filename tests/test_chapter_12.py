@@ -34,7 +34,7 @@ def chapter():
         "product_cost",
         "lstm_products",
         "gpu_steps",
-        "gpu_ceilings",
+        "gpu_roofline",
         "largest",
         "smallest",
         "through",
@@ -163,13 +163,13 @@ def test_recorded_gpu_steps_become_points(chapter):
     assert point == (cost.intensity, pytest.approx(cost.operations * 5 / (6 * 5)), 6)
 
 
-def test_recorded_gpu_ceilings_are_the_better_backends(chapter):
+def test_the_recorded_gpu_roofline_is_the_better_backend_s(chapter):
     one = {"bfloat16": {"operations_per_second": 4.0}, "copy": {"bytes_per_second": 2.0}}
     two = {"bfloat16": {"operations_per_second": 3.0}, "copy": {"bytes_per_second": 5.0}}
     cut = {"copy": {"bytes_per_second": 9.0}}  # a process that was ended before its products
-    found = chapter["gpu_ceilings"]({"results": {"jax": one, "torch": two, "cut": cut}})
+    found = chapter["gpu_roofline"]({"results": {"jax": one, "torch": two, "cut": cut}})
     assert (found.operations_per_second, found.bytes_per_second) == (4.0, 5.0)
-    assert not chapter["gpu_ceilings"]({"results": {"cut": cut}})
+    assert not chapter["gpu_roofline"]({"results": {"cut": cut}})
 
 
 SHAPE = {"vocabulary": 97, "units": 1024, "embedding": 24, "batch": 6, "words": 4}
@@ -205,7 +205,7 @@ RECORDS = {
 @pytest.mark.parametrize("there", [RECORDS, {}, {**RECORDS, "gpu_lstm": None}])
 def test_the_page_shows_what_is_recorded_of_a_gpu_and_says_what_is_not(chapter, there, capsys):
     """The cells that draw it, run with records laid out as benchmarks/gpu.py does."""
-    names = ["record", "draw_roof", "draw_steps", "gpu_steps", "gpu_ceilings"]
+    names = ["record", "draw_roof", "draw_steps", "gpu_steps", "gpu_roofline"]
     given = definitions("12", *names, given=SIZES)
     shown = []
     given |= {"plotting": plotting, "np": np, "training": training, "record": there.get}

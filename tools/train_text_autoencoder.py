@@ -292,7 +292,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--folder", default="build/text_autoencoder", help="for checkpoints")
-    parser.add_argument("--product-dtype", help="bfloat16: faster where the processor has it")
+    parser.add_argument("--matmul-dtype", help="bfloat16: faster where the processor has it")
     parser.add_argument("--lock", help="lock file held while epochs run: a shared machine")
     parser.add_argument("--slice", type=float, default=0, help="seconds before it is let go")
     parser.add_argument("--test", action="store_true", help="score the exported model")

@@ -2,10 +2,10 @@
 
 from ae_lib.training._checkpoints import Checkpoints
 from ae_lib.training._costs import (
-    Ceilings,
     Cost,
+    Roofline,
     lstm_autoencoder_cost,
-    measure_ceilings,
+    measure_roofline,
     transformer_cost,
 )
 from ae_lib.training._cudnn import CudnnEligibility, cudnn_eligibility
@@ -15,16 +15,16 @@ from ae_lib.training._setup import PRESETS, has_gpu, preset, set_seed
 
 __all__ = [
     "PRESETS",
-    "Ceilings",
     "Checkpoints",
     "Cost",
     "CudnnEligibility",
+    "Roofline",
     "cosine_schedule",
     "cudnn_eligibility",
     "fit",
     "has_gpu",
     "lstm_autoencoder_cost",
-    "measure_ceilings",
+    "measure_roofline",
     "preset",
     "set_seed",
     "steps_per_epoch",

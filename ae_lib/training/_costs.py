@@ -211,7 +211,7 @@ def _adam(parts, size):
 
 
 @dataclass(frozen=True)
-class Ceilings:
+class Roofline:
     """What a machine can do at most: the two lines of a roofline.
 
     Source: Williams, Waterman & Patterson (2009).
@@ -236,25 +236,18 @@ class Ceilings:
         """The intensity, in operations a byte, above which arithmetic is the bound."""
         return self.operations_per_second / self.bytes_per_second
 
-    def floor(self, cost):
+    def lower_bound_seconds(self, cost):
         """Seconds that a cost takes at least, bytes moving while the processor computes."""
         arithmetic = cost.operations / self.operations_per_second
         return max(arithmetic, cost.bytes / self.bytes_per_second)
 
-    def floor_by_part(self, cost):
-        """Seconds at least when one part follows another: the sum of the parts' floors.
-
-        Never below ``floor``: bytes of one part do not move while another computes.
-        """
-        return sum(map(self.floor, cost.parts.values())) if cost.parts else self.floor(cost)
-
     def bound(self, cost):
-        """What the floor is made of: "arithmetic" or "bytes"."""
+        """What sets the lower bound: "arithmetic" or "bytes"."""
         return "arithmetic" if cost.intensity >= self.ridge else "bytes"
 
 
-def measure_ceilings(dtype="float32", size=None, rounds=7, *, clock=time.perf_counter):
-    """Measure this machine's ceilings through the Keras backend, on its default device.
+def measure_roofline(dtype="float32", size=None, rounds=7, *, clock=time.perf_counter):
+    """Measure this machine's roofline through the Keras backend, on its default device.
 
     In each round one product of two matrices (size, size), 2·size³ operations, and one copy
     of 4·size² numbers, each read once and written once (with its sign turned: no backend
@@ -271,7 +264,7 @@ def measure_ceilings(dtype="float32", size=None, rounds=7, *, clock=time.perf_co
         clock: function that gives seconds.
 
     Returns:
-        ``Ceilings``.
+        ``Roofline``.
 
     Raises:
         TypeError, ValueError: another dtype, a number that is no whole one ≥ 1, a clock that
@@ -306,7 +299,7 @@ def measure_ceilings(dtype="float32", size=None, rounds=7, *, clock=time.perf_co
             best[name] = min(best[name], clock() - start)
     if min(best.values()) <= 0:
         raise ValueError(f"size: {size} is too small for this clock; give a larger one")
-    return Ceilings(*(amount / best[name] for name, (_, amount) in work.items()))
+    return Roofline(*(amount / best[name] for name, (_, amount) in work.items()))
 
 
 def _wait(result):
