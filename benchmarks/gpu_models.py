@@ -265,7 +265,7 @@ def train_autoencoder(job):
     reader = Seq2SeqAutoencoder(len(vocabulary), **settings)  # in full precision
     reader.set_weights(model.get_weights())
     autoencoder = TextAutoencoder(reader, vocabulary)
-    path = Path(job.path).with_name(f"text_autoencoder_{job.backend}.weights.h5")
+    path = Path(job.path).with_name(f"text_autoencoder_{job.backend}.keras")
     autoencoder.save(path, "float16")
     validation = sentences if job.dry_run else data.load_sentences("validation")
     known = [s for s in validation if vocabulary.covers(s)][: 4 if job.dry_run else None]

@@ -84,12 +84,12 @@ def test_the_chapters_greedy_is_the_librarys(chapter):
     def step(tokens, state):
         index, parts = state[:, 0].astype(int), step.parts
         parts = tuple(numpy(part)[index] for part in parts)
-        logits, step.parts = library.step(tokens.astype("int32"), parts)
+        logits, step.parts = library.step(parts, tokens.astype("int32"))
         logits = numpy(logits).copy()
         logits[:, [text.PAD, text.BOS]] = -np.inf
         return np.exp(logits), state
 
-    step.parts = library.start(ops.convert_to_tensor(codes))
+    step.parts = library.initial_state(ops.convert_to_tensor(codes))
     own = chapter["greedy"](step, np.arange(7)[:, None], text.BOS, text.EOS, 6)
     ids = decoding.greedy(library, codes, max_length=6)
     ids = np.where(ids == text.EOS, 0, ids)
