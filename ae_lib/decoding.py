@@ -1,13 +1,22 @@
-"""From a code to words: greedy, sampling, beam; batched, with the state kept, compiled.
+"""From a model to words: greedy, sampling, beam; batched, with the state kept, compiled.
 
-All take a *writer*: an object with
+All take a *model*: an object with
 
-* ``start(codes)``: the state before the first word, a tuple of tensors (n, …);
-* ``step(tokens, state)``: from the words before, int (n,), the pair ``(logits, state)``
-  with float logits (n, V) for the next words;
+* ``initial_state(conditioning)``: the state before the first word;
+* ``step(state, tokens)``: from the words before, int (n,), <bos> at first, the pair
+  ``(logits, state)`` with float logits (n, V) for the next words.
 
-such as ``ae_lib.models.Seq2SeqAutoencoder``. They return ids up to and including <eos>,
-right-padded with 0. <pad> and <bos> are never chosen.
+The *conditioning* is what the words depend on: codes (n, d), or any tree of arrays (tuples,
+lists, dicts), an encoder's states (n, T, d) and their mask, say. A language model depends on
+nothing: its conditioning is n, how many sentences to write. The *state* is any tree of
+tensors whose shapes stay the same from step to step. The first axis of every array counts the
+sentences. ``ae_lib.models.Seq2SeqAutoencoder`` and ``TransformerLM`` are such models.
+
+A model may also have ``check_conditioning(conditioning)``, which returns it or says what is
+wrong with it, and ``length``, the steps that it can take at most.
+
+What comes back are ids up to and including <eos>, right-padded with 0. <pad> and <bos> are
+never chosen.
 """
 
 import math
@@ -16,19 +25,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from ae_lib._checks import as_batch, positive_int
+from ae_lib._checks import positive_int
 from ae_lib.text import BOS, EOS, PAD
 
 MAX_LENGTH = 48
-_NEVER = -1e9
+_EXTREME = 1e30  # of a temperature, both ways: float32 has its reciprocal too
 
 
-def greedy(writer, codes, *, max_length=MAX_LENGTH, batch_size=512, compiled=True):
+def greedy(model, conditioning, *, max_length=MAX_LENGTH, batch_size=512, compiled=True):
     """The most probable next word, again and again.
 
     Args:
-        writer: see this module.
-        codes: float (n, d).
+        model, conditioning: see this module.
         max_length: tokens at most, <eos> included.
         batch_size: sentences written side by side.
         compiled: whether the loop is one compiled function of the backend, which ends when
@@ -38,14 +46,16 @@ def greedy(writer, codes, *, max_length=MAX_LENGTH, batch_size=512, compiled=Tru
         int32 (n, L), L ≤ max_length, as long as the longest result.
 
     Raises:
-        TypeError, ValueError: codes that are no finite numbers (n, d), sizes below 1.
+        TypeError, ValueError: conditioning that is no whole number and no tree of arrays of
+            finite numbers with one first axis; sizes below 1; a max_length that the model has
+            no room for.
     """
-    return _write(writer, codes, max_length, batch_size, compiled)
+    return _write(model, conditioning, max_length, batch_size, compiled)
 
 
 def sample(
-    writer,
-    codes,
+    model,
+    conditioning,
     *,
     temperature=1.0,
     top_k=None,
@@ -58,8 +68,9 @@ def sample(
     """Draw each next word from the model's distribution, sharpened or cut.
 
     Args:
-        writer, codes, max_length, batch_size, compiled: as for ``greedy``.
-        temperature: > 0; divides the logits. Below 1: bolder; towards 0: greedy.
+        model, conditioning, max_length, batch_size, compiled: as for ``greedy``.
+        temperature: > 0; divides the logits. Below 1: bolder; towards 0: greedy;
+            beyond all bounds: each word as likely as any other.
         top_k: draw among the k most probable words (Fan et al. 2018); None: all.
         top_p: draw among the fewest words whose probabilities sum to at least this, in
             (0, 1] (Holtzman et al. 2020, nucleus sampling); None: all. With both, top_k
@@ -85,14 +96,22 @@ def sample(
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p: expected a number in (0, 1], got {top_p}")
     rng = np.random.default_rng(positive_int(seed, "seed", least=0))
+    temperature = min(max(temperature, 1 / _EXTREME), _EXTREME)
     draw = {"rng": rng, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    return _write(writer, codes, max_length, batch_size, compiled, draw)
+    return _write(model, conditioning, max_length, batch_size, compiled, draw)
 
 
 def beam(
-    writer, codes, *, width=4, length_penalty=0.6, max_length=MAX_LENGTH, return_scores=False
+    model,
+    conditioning,
+    *,
+    width=4,
+    length_penalty=0.6,
+    max_length=MAX_LENGTH,
+    batch_size=256,
+    return_scores=False,
 ):
-    """The best sentence that a beam search finds, all sentences and beams in one batch.
+    """The best sentence that a beam search finds, all beams of a batch side by side.
 
     Source: Wu et al. (2016), eq. 14: a sentence of L tokens, <eos> included, scores its log
     probability over ((5 + L) / 6) ** length_penalty. A sentence is finished when its <eos>
@@ -101,10 +120,11 @@ def beam(
     (max_length − 1) it is exhaustive search.
 
     Args:
-        writer, codes: as for ``greedy``.
+        model, conditioning: as for ``greedy``.
         width: hypotheses kept for each sentence, at least 1; 1 with penalty 0 is greedy.
         length_penalty: ≥ 0; 0: plain log probability, which prefers short sentences.
         max_length: tokens at most, <eos> included.
+        batch_size: sentences at a time; memory grows with batch_size · width · V.
         return_scores: give the scores too.
 
     Returns:
@@ -113,21 +133,33 @@ def beam(
     Raises:
         TypeError, ValueError: as for ``greedy``; width below 1, a negative penalty.
     """
-    codes, width = as_batch(codes, "codes", ndim=2), positive_int(width, "width")
-    max_length = positive_int(max_length, "max_length")
+    n, leaves, structure = _checked(model, conditioning)
+    max_length, width = _room(model, max_length), positive_int(width, "width")
+    batch_size = positive_int(batch_size, "batch_size")
     if not length_penalty >= 0:
         raise ValueError(f"length_penalty: expected a number of at least 0, got {length_penalty}")
-    n = len(codes)
     norm = ((5 + np.arange(1, max_length + 1)) / 6) ** length_penalty
-    state = writer.start(ops.convert_to_tensor(np.repeat(codes, width, axis=0)))
+    found = []
+    for start in range(0, n, batch_size):
+        rows = [np.repeat(x[start : start + batch_size], width, axis=0) for x in leaves]
+        found.append(_beam(model, _initial(model, rows, structure), width, norm))
+    words, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return (_trim(words), scores.astype("float32")) if return_scores else _trim(words)
+
+
+def _beam(model, state, width, norm):
+    """Words (n, max_length) and scores (n,), from the state of n · width sentences."""
+    n, max_length = len(keras.tree.flatten(state)[0]) // width, len(norm)
     alive = np.full((n, width), -np.inf)
     alive[:, 0] = 0  # the beams of one sentence start alike: one of them counts
     words = np.zeros((n, width, max_length), "int32")
     last = np.full(n * width, BOS, "int32")
     best, best_words = np.full(n, -np.inf), np.zeros((n, max_length), "int32")
     for t in range(max_length):
-        logits, state = writer.step(ops.convert_to_tensor(last), state)
-        logp = ops.convert_to_numpy(ops.log_softmax(_allowed(logits))).astype("float64")
+        logits, state = model.step(state, ops.convert_to_tensor(last))
+        logp = ops.convert_to_numpy(ops.log_softmax(_allowed(ops.cast(logits, "float32")))).astype(
+            "float64"
+        )
         scores = alive[:, :, None] + logp.reshape(n, width, -1)
         flat = scores.reshape(n, -1)
         count = min(2 * width, flat.shape[1])  # enough if half of them end
@@ -156,51 +188,108 @@ def beam(
         words[:, :, t] = tokens
         last = tokens.reshape(-1).astype("int32")
         rows = (np.arange(n)[:, None] * width + parents).reshape(-1)
-        state = tuple(ops.take(part, rows, axis=0) for part in state)
-    best_words = _trim(best_words)
-    return (best_words, best.astype("float32")) if return_scores else best_words
+        state = keras.tree.map_structure(lambda x, rows=rows: ops.take(x, rows, axis=0), state)
+    return best_words, best
 
 
-def _write(writer, codes, max_length, batch_size, compiled, draw=None):
-    """Greedy (no ``draw``) or sampled words for all codes, batch after batch."""
-    codes = as_batch(codes, "codes", ndim=2)
+def _checked(model, conditioning):
+    """How many sentences, the arrays of the conditioning in a list, and their structure.
+
+    A number of sentences becomes one array of that many rows, with the structure None.
+    """
+    if check := getattr(model, "check_conditioning", None):
+        conditioning = check(conditioning)
+    if isinstance(conditioning, (int, np.integer)):
+        n = positive_int(conditioning, "conditioning")
+        return n, [np.zeros((n, 1), "float32")], None
+    leaves = [_leaf(x) for x in keras.tree.flatten(conditioning)]
+    lengths = {len(x) for x in leaves}
+    if len(lengths) != 1 or 0 in lengths:
+        shapes = ", ".join(str(x.shape) for x in leaves) or "no array"
+        raise ValueError(
+            f"conditioning: expected arrays with one first axis, of the sentences, got {shapes}"
+        )
+    return len(leaves[0]), leaves, keras.tree.map_structure(lambda _: 0, conditioning)
+
+
+def _leaf(x):
+    """An array of the conditioning, as float32, int32 or booleans."""
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"conditioning: expected arrays, got {type(x).__name__}") from error
+    if array.dtype.kind not in "fiub" or not array.ndim:
+        raise TypeError(
+            f"conditioning: expected arrays of numbers with a batch axis, got {x!r:.50}"
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(
+            f"conditioning: {(~np.isfinite(array)).sum():,} values are NaN or infinite"
+        )
+    kinds = {"f": "float32", "i": "int32", "u": "int32", "b": "bool"}
+    return array.astype(kinds[array.dtype.kind])
+
+
+def _room(model, max_length):
+    """``max_length``, if the model can take as many steps."""
+    max_length, length = positive_int(max_length, "max_length"), getattr(model, "length", None)
+    if length is not None and max_length > length:
+        raise ValueError(
+            f"max_length: expected at most {length}, the model's length, got {max_length}"
+        )
+    return max_length
+
+
+def _initial(model, leaves, structure):
+    """The model's state before the first word, from arrays or tensors as of ``_checked``."""
+    if structure is None:
+        return model.initial_state(ops.shape(leaves[0])[0])
+    leaves = [ops.convert_to_tensor(x) for x in leaves]
+    return model.initial_state(keras.tree.pack_sequence_as(structure, leaves))
+
+
+def _write(model, conditioning, max_length, batch_size, compiled, draw=None):
+    """Greedy (no ``draw``) or sampled words for all sentences, batch after batch."""
+    n, leaves, structure = _checked(model, conditioning)
     batch_size = positive_int(batch_size, "batch_size")
-    max_length = positive_int(max_length, "max_length")
-    loop = _loop_of(writer, max_length, draw and (draw["top_k"], draw["top_p"] is not None))
+    max_length = _room(model, max_length)
+    kind = draw and (draw["top_k"], draw["top_p"] is not None)
+    loop = _loop_of(model, max_length, structure, kind)
     rows = []
-    for start in range(0, len(codes), batch_size):
-        batch = codes[start : start + batch_size]
-        inputs = [batch]
+    for start in range(0, n, batch_size):
+        inputs = [x[start : start + batch_size] for x in leaves]
+        count = len(inputs[0])
         if draw:
-            inputs.append(draw["rng"].random((len(batch), max_length), "float32"))
+            inputs.append(draw["rng"].random((count, max_length), "float32"))
             settings = (draw["temperature"], draw["top_p"] or 1.0)
-            inputs.append(np.tile(np.array(settings, "float32"), (len(batch), 1)))
+            inputs.append(np.tile(np.array(settings, "float32"), (count, 1)))
         # A few sizes of batch, so that a few are compiled.
-        size = min(batch_size, 1 << (len(batch) - 1).bit_length())
-        inputs = [np.concatenate([x, np.repeat(x[-1:], size - len(x), 0)]) for x in inputs]
+        size = min(batch_size, 1 << (count - 1).bit_length())
+        inputs = [np.concatenate([x, np.repeat(x[-1:], size - count, 0)]) for x in inputs]
         run = loop.predict_on_batch if compiled else loop.in_python
-        rows.append(np.asarray(run(inputs))[: len(batch)])
+        rows.append(np.asarray(run(inputs))[:count])
     return _trim(np.concatenate(rows))
 
 
-def _loop_of(writer, max_length, draw):
-    """The writer's compiled loop of these settings, kept with the writer."""
-    loops = writer.__dict__.get("_loops")
+def _loop_of(model, max_length, structure, draw):
+    """The model's compiled loop of these settings, kept with the model."""
+    loops = model.__dict__.get("_loops")
     if loops is None:
         loops = {}
-        object.__setattr__(writer, "_loops", loops)  # past Keras: no layer of the model
-    key = (max_length, draw)
+        object.__setattr__(model, "_loops", loops)  # past Keras: no layer of the model
+    key = (max_length, repr(structure), draw)
     if key not in loops:
-        loops[key] = _Loop(writer, max_length, draw)
+        loops[key] = _Loop(model, max_length, structure, draw)
     return loops[key]
 
 
 class _Loop(keras.Model):
-    """Codes to words in one call, which Keras compiles as it does any model's."""
+    """Conditioning to words in one call, which Keras compiles as it does any model's."""
 
-    def __init__(self, writer, max_length, draw):
-        super().__init__(name="loop")
-        self.writer, self.max_length, self.draw = writer, max_length, draw
+    def __init__(self, model, max_length, structure, draw):
+        super().__init__(name="loop", dtype="float32")  # whatever the model's own precision
+        self.model, self.max_length, self.draw = model, max_length, draw
+        object.__setattr__(self, "structure", structure)  # past Keras, which wraps lists
         self.built = True
         # XLA's matrix products on a CPU are slower than TensorFlow's own.
         self.compile(jit_compile=keras.backend.backend() == "jax")
@@ -212,34 +301,39 @@ class _Loop(keras.Model):
         n = ops.shape(inputs[0])[0]
         words = ops.zeros((n, self.max_length), dtype="int32")
         last = ops.full((n,), BOS, dtype="int32")
-        return 0, words, last, self.writer.start(ops.convert_to_tensor(inputs[0]))
+        leaves = inputs if self.draw is None else inputs[:-2]
+        return 0, words, last, _initial(self.model, leaves, self.structure)
 
     def _next(self, t, words, last, state, inputs):
-        logits, state = self.writer.step(last, state)
-        choice = self._choose(_allowed(logits), t, inputs)
+        logits, state = self.model.step(state, last)
+        choice = self._choose(ops.cast(logits, "float32"), t, inputs)
         ended = (last == EOS) | (last == PAD)
         choice = ops.where(ended, PAD, choice)
         here = ops.arange(self.max_length) == t
         return t + 1, ops.where(here, choice[:, None], words), choice, state
 
     def _choose(self, logits, t, inputs):
+        logits = _allowed(logits)
+        best = ops.cast(ops.argmax(logits, axis=-1), "int32")
         if self.draw is None:
-            return ops.cast(ops.argmax(logits, axis=-1), "int32")
-        chance = ops.take(inputs[1], t, axis=1)[:, None]
-        logits = logits / inputs[2][:, :1]
+            return best
+        chances, settings = inputs[-2:]
+        chance = ops.take(chances, t, axis=1)[:, None]
+        logits = (logits - ops.max(logits, axis=-1, keepdims=True)) / settings[:, :1]
         k, nucleus = self.draw
         ids = None
         if k is not None or nucleus:  # sorted, the most probable first
             logits, ids = ops.top_k(logits, min(k or logits.shape[-1], logits.shape[-1]))
         p = ops.exp(logits - ops.logsumexp(logits, axis=-1, keepdims=True))
         if nucleus:
-            p = ops.where(ops.cumsum(p, axis=-1) - p < inputs[2][:, 1:], p, 0.0)
+            p = ops.where(ops.cumsum(p, axis=-1) - p < settings[:, 1:], p, 0.0)
         summed = ops.cumsum(p, axis=-1)
         drawn = ops.sum(ops.cast(summed <= chance * summed[:, -1:], "int32"), axis=-1)
         drawn = ops.minimum(drawn, ops.sum(ops.cast(summed < summed[:, -1:], "int32"), axis=-1))
-        if ids is None:
-            return drawn
-        return ops.cast(ops.take_along_axis(ids, drawn[:, None], axis=-1)[:, 0], "int32")
+        possible = ops.take_along_axis(p, drawn[:, None], axis=-1)[:, 0] > 0  # but for rounding
+        if ids is not None:
+            drawn = ops.cast(ops.take_along_axis(ids, drawn[:, None], axis=-1)[:, 0], "int32")
+        return ops.where(possible, drawn, best)
 
     def call(self, inputs):
         def go_on(t, words, last, state):
@@ -265,7 +359,7 @@ class _Loop(keras.Model):
 def _allowed(logits):
     """The logits, those of <pad> and <bos> out of the question."""
     ids = ops.arange(logits.shape[-1])
-    return ops.where((ids == PAD) | (ids == BOS), _NEVER, logits)
+    return ops.where((ids == PAD) | (ids == BOS), -float("inf"), logits)
 
 
 def _trim(words):

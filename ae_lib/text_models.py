@@ -1,22 +1,135 @@
-"""A text model, its vocabulary and its decoding in one object; the shipped one by name."""
+"""Models of text with their vocabulary in one object and one file; the shipped ones by name."""
 
 import hashlib
 import json
+import tempfile
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from ae_lib import _weights, decoding, text
+from ae_lib import decoding, text
 from ae_lib.data import DataError
 from ae_lib.data._files import whole_file
 
 WEIGHTS = Path(__file__).parent / "weights"
-_FORMAT = "ae-lib text autoencoder 1"
-# File by name, and the SHA-256 that tools/train_text_autoencoder.py noted.
-_SHIPPED = {"text-autoencoder": "text_autoencoder"}
+_FORMAT = "ae-lib text model 2"
+_EXTRA, _ARRAYS = "ae_lib.json", "model.weights.h5"  # our member of the archive; Keras's
 
 
-class TextAutoencoder:
+class TextModel:
+    """A Keras model with its vocabularies: what the book's text models share.
+
+    Files are Keras's own, ``*.keras``: ``keras.models.load_model`` gives the model alone. One
+    member more, ``ae_lib.json``, has the vocabularies. A subclass says what it is made of:
+
+    * ``model_class``: name of a class of ``ae_lib.models``;
+    * ``vocabularies``: names of its attributes, and arguments besides the model, that are
+      ``ae_lib.text.Vocabulary``.
+    """
+
+    model_class: str
+    vocabularies = ("vocabulary",)
+
+    def save(self, path, dtype="float32"):
+        """Write model and vocabularies to one file; it is whole or left as it was.
+
+        Args:
+            path: of the file, ending in ``.keras``.
+            dtype: "float32", or "float16", which halves the file and rounds the weights.
+
+        Raises:
+            ValueError: another dtype, another ending.
+            DataError: (an OSError) the file cannot be written.
+        """
+        if dtype not in ("float32", "float16"):
+            raise ValueError(f"dtype: expected 'float32' or 'float16', got {dtype!r}")
+        path, buffer = _as_path(path), BytesIO()
+        records = {name: getattr(self, name).to_record() for name in self.vocabularies}
+        plain = type(self.model).from_config(self.model.get_config())  # without an optimizer
+        plain.set_weights(self.model.get_weights())
+        with tempfile.TemporaryDirectory() as folder:
+            plain.save(Path(folder) / "model.keras")
+            with (
+                zipfile.ZipFile(Path(folder) / "model.keras") as theirs,
+                zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as ours,
+            ):
+                for name in theirs.namelist():
+                    raw = theirs.read(name)
+                    ours.writestr(name, _smaller(raw, dtype) if name == _ARRAYS else raw)
+                extra = {"format": _FORMAT, "class": type(self).__name__, "vocabularies": records}
+                ours.writestr(_EXTRA, json.dumps(extra, ensure_ascii=False))
+        with whole_file(path) as stream:
+            stream.write(buffer.getvalue())
+
+    @classmethod
+    def load(cls, path, *, sha256=None, **vocabularies):
+        """Read what ``save`` wrote.
+
+        Args:
+            path: of the file.
+            sha256: what the file's bytes must hash to; None: not checked.
+            vocabularies: by name, what the model is to be used with; none: the file's own.
+
+        Raises:
+            ValueError: a path that does not end in ``.keras``.
+            DataError: (an OSError) no such file, cut short, damaged, another kind of file,
+                or a model trained with another vocabulary.
+        """
+        path = _as_path(path)
+        records = cls._records(path, sha256)
+        make = text.Vocabulary.from_record
+        own = {name: make(records[name], path.name) for name in cls.vocabularies}
+        for name, given in vocabularies.items():
+            found = own[name]
+            if given.fingerprint != found.fingerprint:
+                raise DataError(
+                    f"{path.name}: trained with another vocabulary ({len(found):,} tokens, "
+                    f"fingerprint {found.fingerprint[:12]}…) than the one given ({len(given):,}, "
+                    f"{given.fingerprint[:12]}…): its ids mean other words"
+                )
+        import keras
+
+        from ae_lib import models
+
+        getattr(models, cls.model_class)  # known to Keras from here on
+        try:
+            return cls(keras.models.load_model(path, compile=False), **own)
+        except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
+            raise DataError(f"{path.name}: damaged, or of another model: {error}") from error
+
+    @classmethod
+    def _records(cls, path, sha256=None):
+        """The vocabularies' records, of a file whose bytes are whole."""
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path.name}: cannot be read ({error.strerror})") from error
+        found = hashlib.sha256(raw).hexdigest()
+        if sha256 and found != sha256:
+            raise DataError(
+                f"{path.name}: damaged: {len(raw):,} bytes with SHA-256 {found[:12]}…, expected "
+                f"{sha256[:12]}…; reinstall ae_lib"
+            )
+        try:
+            with zipfile.ZipFile(BytesIO(raw)) as archive:
+                if broken := archive.testzip():  # every member has a checksum
+                    raise ValueError(f"{broken}: wrong checksum")
+                extra = json.loads(archive.read(_EXTRA))
+            found, wanted = (extra["format"], extra["class"]), (_FORMAT, cls.__name__)
+            if found == wanted:
+                return {name: extra["vocabularies"][name] for name in cls.vocabularies}
+        except Exception as error:  # whatever zipfile, zlib and json make of damaged bytes
+            raise DataError(
+                f"{path.name}: not a whole {cls.__name__} ({len(raw):,} bytes): cut short, "
+                f"damaged, or another kind of file ({error}); copy it again"
+            ) from error
+        raise DataError(f"{path.name}: holds {found}, expected {wanted}")
+
+
+class TextAutoencoder(TextModel):
     """Sentences to codes and back.
 
     Args:
@@ -41,6 +154,8 @@ class TextAutoencoder:
         >>> autoencoder.reconstruct(["Tom is here."])
         ['Tom is here.']
     """
+
+    model_class = "Seq2SeqAutoencoder"
 
     def __init__(self, model, vocabulary):
         if model.vocabulary_size != len(vocabulary):
@@ -108,68 +223,9 @@ class TextAutoencoder:
         result = self.decode(codes, max_length=max_length, batch_size=batch_size)
         return [r if text.normalise(s) else "" for s, r in zip(sentences, result, strict=True)]
 
-    def save(self, path, dtype="float32"):
-        """Write model and vocabulary to one file; it is whole or left as it was.
 
-        Args:
-            path: of the file; ``keras.Model.load_weights`` reads one that ends in
-                ``.weights.h5``.
-            dtype: "float16" halves the file and rounds the weights.
-
-        Raises:
-            DataError: (an OSError) the file cannot be written.
-        """
-        header = {
-            "format": _FORMAT,
-            "config": _settings(self.model),
-            "vocabulary": self.vocabulary.to_record(),
-        }
-        arrays = {name: _numpy(w).astype(dtype) for name, w in named_weights(self.model).items()}
-        with whole_file(path) as stream:
-            stream.write(_weights.pack(header, arrays))
-
-    @classmethod
-    def load(cls, path, vocabulary=None, sha256=None):
-        """Read what ``save`` wrote.
-
-        Args:
-            path: of the file.
-            vocabulary: what the model is to be used with; None: the file's own.
-            sha256: what the file's bytes must hash to; None: not checked.
-
-        Raises:
-            DataError: (an OSError) no such file, cut short, damaged, another kind of file,
-                or a model trained with another vocabulary.
-        """
-        path = Path(path)
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path.name}: cannot be read ({error.strerror})") from error
-        found = hashlib.sha256(raw).hexdigest()
-        if sha256 and found != sha256:
-            raise DataError(
-                f"{path.name}: damaged: {len(raw):,} bytes with SHA-256 {found[:12]}…, expected "
-                f"{sha256[:12]}…; reinstall ae_lib"
-            )
-        try:
-            header, arrays = _weights.unpack(raw)
-            right = header["format"] == _FORMAT
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{path.name}: not a whole text autoencoder ({len(raw):,} bytes): cut short, "
-                f"damaged, or another kind of file ({error}); copy it again"
-            ) from error
-        if not right:
-            raise DataError(f"{path.name}: format {header['format']!r}, expected {_FORMAT!r}")
-        own = text.Vocabulary.from_record(header["vocabulary"], path.name)
-        if vocabulary is not None and vocabulary.fingerprint != own.fingerprint:
-            raise DataError(
-                f"{path.name}: trained with another vocabulary ({len(own):,} tokens, fingerprint "
-                f"{own.fingerprint[:12]}…) than the one given ({len(vocabulary):,}, "
-                f"{vocabulary.fingerprint[:12]}…): its ids mean other words"
-            )
-        return cls(_model(header["config"], arrays, path.name), own)
+# Name: file in ``WEIGHTS``, and the class that loads it. A new model registers with a line.
+SHIPPED = {"text-autoencoder": ("text_autoencoder.keras", TextAutoencoder)}
 
 
 def pretrained(name):
@@ -180,16 +236,25 @@ def pretrained(name):
             Tatoeba sentences outside the held-out parts by tools/train_text_autoencoder.py.
 
     Returns:
-        ``TextAutoencoder``.
+        what the name's class in ``SHIPPED`` makes: ``TextAutoencoder``.
 
     Raises:
         ValueError: no such model.
         DataError: (an OSError) its file is missing or damaged.
     """
-    if name not in _SHIPPED:
-        raise ValueError(f"no model is named {name!r}; there is {', '.join(_SHIPPED)}")
-    stem = _SHIPPED[name]
-    return TextAutoencoder.load(WEIGHTS / f"{stem}.weights.h5", sha256=record(name)["sha256"])
+    sha256 = record(name)["sha256"]
+    return SHIPPED[name][1].load(shipped_file(name), sha256=sha256)
+
+
+def shipped_file(name):
+    """Path of a shipped model's file; its record is the ``.json`` beside it.
+
+    Raises:
+        ValueError: no such model.
+    """
+    if name not in SHIPPED:
+        raise ValueError(f"no model is named {name!r}; there is {', '.join(SHIPPED)}")
+    return WEIGHTS / SHIPPED[name][0]
 
 
 def record(name):
@@ -199,50 +264,41 @@ def record(name):
         ValueError: no such model.
         DataError: (an OSError) the record is missing or damaged.
     """
-    if name not in _SHIPPED:
-        raise ValueError(f"no model is named {name!r}; there is {', '.join(_SHIPPED)}")
-    path = WEIGHTS / f"{_SHIPPED[name]}.json"
+    path = shipped_file(name).with_suffix(".json")
     try:
         return json.loads(path.read_text("utf8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name}: missing or damaged ({error}); reinstall ae_lib") from error
 
 
-def _settings(model):
-    """What the model is made again with."""
-    config = model.get_config()
-    names = ("vocabulary_size", "units", "embedding_size", "code_size", "word_dropout")
-    return {name: config[name] for name in names}
-
-
-def _numpy(weight):
-    import keras
-
-    return keras.ops.convert_to_numpy(weight)
-
-
 def named_weights(model):
-    """The model's weights by the names they have in the file."""
-    own = {"embedding": model.embedding, "word_bias": model.word_bias}
+    """``{name: weight}``: a layer's as "layer.weight", the model's own by their names."""
     parts = {f"{part.name}.{w.name}": w for part in model.layers for w in part.weights}
-    return {**own, **parts}
+    known = {id(w) for w in parts.values()}
+    return {**{w.name: w for w in model.weights if id(w) not in known}, **parts}
 
 
-def _model(config, arrays, name):
-    from ae_lib.models import Seq2SeqAutoencoder
+def _as_path(path):
+    path = Path(path).expanduser()
+    if path.suffix != ".keras":
+        raise ValueError(f"path: expected a name that ends in .keras, got {path.name!r}")
+    return path
 
-    try:
-        model = Seq2SeqAutoencoder(**config)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name}: damaged: {error}") from error
-    weights = named_weights(model)
-    if set(weights) != set(arrays):
-        wrong = ", ".join(sorted(set(weights) ^ set(arrays)))
-        raise DataError(f"{name}: damaged, or of another model: weights {wrong}")
-    for key, weight in weights.items():
-        if tuple(weight.shape) != arrays[key].shape:
-            raise DataError(
-                f"{name}: {key} has shape {arrays[key].shape}, expected {tuple(weight.shape)}"
-            )
-        weight.assign(arrays[key].astype("float32"))
-    return model
+
+def _smaller(raw, dtype):
+    """Keras's HDF5 file, its arrays compressed and those of real numbers as ``dtype``."""
+    buffer = BytesIO()
+    with h5py.File(BytesIO(raw), "r") as theirs, h5py.File(buffer, "w") as ours:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                array = item[()]
+                array = array.astype(dtype) if array.dtype.kind == "f" else array
+                packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+                new = ours.create_dataset(name, data=array, **(packed if array.ndim else {}))
+            else:
+                new = ours.require_group(name)
+            new.attrs.update(item.attrs)
+
+        theirs.visititems(copy)
+    return buffer.getvalue()

@@ -62,7 +62,7 @@ def recipe(model):
     )
 
     def write(code):
-        state = [np.asarray(part) for part in model.start(code[None])[:2]]
+        state = [np.asarray(part) for part in model.initial_state(code[None])[:2]]
         words, last = [], 2
         while last != 3 and len(words) < 48:
             one_hot = np.zeros((1, 1, size), "float32")

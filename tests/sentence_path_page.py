@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 SITE = Path(os.environ.get("AE_SITE", ROOT / "_build/html"))
 MOUNT = 'data-ae-mount="sentence-path"'
 REAL_PAGES = [p for p in sorted(SITE.glob("chapters/*.html")) if MOUNT in p.read_text("utf8")]
-SHIPPED = text_models.WEIGHTS / "text_autoencoder.weights.h5"
+SHIPPED = text_models.shipped_file("text-autoencoder")
 ENDS = "He likes tea.", "Where is the station?"
 HELD_OUT = data.load_sentences("test")[:60]
 
@@ -48,7 +48,7 @@ class Pages:
         folder.mkdir(exist_ok=True)
         file = SHIPPED
         if kind == "small":
-            file = folder / "text_autoencoder.weights.h5"
+            file = folder / SHIPPED.name
             small_autoencoder().save(file)
         autoencoder = text_models.TextAutoencoder.load(file)
         return page_of(folder, self.blank, file, autoencoder), beside(folder / "_static")

@@ -82,12 +82,12 @@ def test_the_chapters_greedy_is_the_librarys(chapter):
     codes = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
 
     def step(tokens, state):
-        logits, state = library.step(tokens.astype("int32"), state)
+        logits, state = library.step(state, tokens.astype("int32"))
         logits = numpy(logits).copy()
         logits[:, [text.PAD, text.BOS]] = -np.inf
         return np.exp(logits), state
 
-    state = library.start(ops.convert_to_tensor(codes))
+    state = library.initial_state(ops.convert_to_tensor(codes))
     own = chapter["greedy"](step, state, text.BOS, text.EOS, 6)
     ids = decoding.greedy(library, codes, max_length=6)
     ids = np.where(ids == text.EOS, 0, ids)

@@ -12,7 +12,7 @@ import ae_lib
 ROOT = Path(ae_lib.__file__).parent
 HEAVY = {"tensorflow", "keras", "jax", "torch", "sklearn", "scipy", "matplotlib", "numpy"}
 # Below all rooms: helpers that no reader calls.
-BASE = ("_checks", "_display", "_files", "_jax", "_weights")
+BASE = ("_checks", "_display", "_files", "_jax")
 
 
 def loaded_after(statement):

@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 import traitlets
 
-from ae_lib import data, decoding, text, text_models
-from ae_lib.text_models import named_weights
+from ae_lib import data, decoding, pretrained, text, text_models
 from ae_lib.widgets import SentencePath
 from ae_lib.widgets import _int8 as int8
 from tests.small_text_model import small_autoencoder, with_weights
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = text_models.WEIGHTS / "text_autoencoder.weights.h5"
 FIRST, SECOND = "He likes tea.", "Where is the station?"
 rng = np.random.default_rng(0)
 
@@ -32,11 +30,11 @@ def autoencoder():
 
 @pytest.fixture(scope="module")
 def packed(autoencoder):
-    return int8.pack(arrays_of(autoencoder), autoencoder.vocabulary.to_record())
+    return int8.pack_model(autoencoder)
 
 
 def arrays_of(autoencoder):
-    weights = named_weights(autoencoder.model)
+    weights = text_models.named_weights(autoencoder.model)
     return {name: keras.ops.convert_to_numpy(w) for name, w in weights.items()}
 
 
@@ -220,12 +218,13 @@ def test_weights_come_when_asked_for_and_are_stored_nowhere(autoencoder, packed,
 def test_only_the_shipped_model_waits_beside_a_page(autoencoder, packed, tmp_path, monkeypatch):
     monkeypatch.setattr(text_models, "WEIGHTS", tmp_path)
     assert json.loads(explorer(autoencoder).payload)["weights"] is None
-    autoencoder.save(tmp_path / "text_autoencoder.weights.h5")
+    shipped = text_models.shipped_file("text-autoencoder")
+    autoencoder.save(shipped)
     beside = json.loads(explorer(autoencoder).payload)["weights"]
     assert beside["file"] == "text_autoencoder.js"
     assert beside["version"] == int8.fingerprint(packed)
     assert json.loads(explorer(small_autoencoder(2)).payload)["weights"] is None
-    (tmp_path / "text_autoencoder.weights.h5").write_bytes(b"cut short")
+    shipped.write_bytes(b"cut short")
     assert json.loads(explorer(autoencoder).payload)["weights"] is None
 
 
@@ -241,7 +240,7 @@ def ae_weights(monkeypatch):
 
 
 def test_the_build_writes_the_weights_once(ae_weights, autoencoder, packed, tmp_path):
-    model, static = tmp_path / "model.weights.h5", tmp_path / "_static"
+    model, static = tmp_path / "model.keras", tmp_path / "_static"
     autoencoder.save(model)
     assert ae_weights.write_weights(static, model)
     path = static / ae_weights.FILE
@@ -259,9 +258,9 @@ def test_the_build_writes_the_weights_once(ae_weights, autoencoder, packed, tmp_
 def test_a_damaged_model_stops_the_build(ae_weights, tmp_path):
     from sphinx.errors import ExtensionError
 
-    (tmp_path / "model.weights.h5").write_bytes(b"cut short")
-    with pytest.raises(ExtensionError, match="model.weights.h5: damaged"):
-        ae_weights.write_weights(tmp_path, tmp_path / "model.weights.h5")
+    (tmp_path / "model.keras").write_bytes(b"cut short")
+    with pytest.raises(ExtensionError, match="model.keras: not a whole TextAutoencoder"):
+        ae_weights.write_weights(tmp_path, tmp_path / "model.keras")
 
 
 def test_the_bundles_leave_the_weights_in_place(ae_weights, tmp_path):
@@ -275,7 +274,8 @@ def test_the_bundles_leave_the_weights_in_place(ae_weights, tmp_path):
     assert [p.name for p in static.iterdir()] == [ae_weights.FILE]
 
 
-def test_the_build_needs_no_keras():
+def test_the_build_needs_no_keras_unless_the_model_changed(ae_weights):
+    assert text_models.shipped_file(ae_weights.NAME) == ae_weights.MODEL
     script = (
         "import sys; heavy = {'keras', 'tensorflow', 'torch', 'jax', 'anywidget'}; "
         "import ae_weights; print(sorted(heavy & set(sys.modules)))"
@@ -303,9 +303,8 @@ def test_import_needs_no_backend():
 
 
 def test_the_copy_reconstructs_as_the_shipped_model_does():
-    arrays, record = int8.file_weights(SHIPPED)
-    shipped = text_models.TextAutoencoder.load(SHIPPED)
-    copy = with_weights(shipped, int8.unpack(int8.pack(arrays, record))[1])
+    shipped = pretrained("text-autoencoder")
+    copy = with_weights(shipped, int8.unpack(int8.pack_model(shipped))[1])
     sentences = data.load_sentences("validation")
     ours, theirs = copy.reconstruct(sentences), shipped.reconstruct(sentences)
     same = np.mean([a == b for a, b in zip(ours, theirs, strict=True)])

@@ -250,11 +250,11 @@ class Run:
 
     def export(self):
         """Write the model file in half precision and its record, both whole."""
-        from ae_lib.text_models import WEIGHTS
+        from ae_lib.text_models import shipped_file
         from benchmarks.environment import environment
 
-        WEIGHTS.mkdir(exist_ok=True)
-        path = WEIGHTS / "text_autoencoder.weights.h5"
+        path = shipped_file("text-autoencoder")
+        path.parent.mkdir(exist_ok=True)
         self._autoencoder().save(path, "float16")
         raw = path.read_bytes()
         record = {
@@ -272,7 +272,7 @@ class Run:
             "made_by": "python tools/train_text_autoencoder.py",
             "environment": environment(),
         }
-        write(WEIGHTS / "text_autoencoder.json", record)
+        write(path.with_suffix(".json"), record)
 
 
 def test():
@@ -285,7 +285,7 @@ def test():
     for part in ("validation", "test"):
         record[part] = report(autoencoder, ae_lib.data.load_sentences(part))
         print(part, json.dumps(record[part], indent=1))
-    write(text_models.WEIGHTS / "text_autoencoder.json", record)
+    write(text_models.shipped_file("text-autoencoder").with_suffix(".json"), record)
 
 
 def main():

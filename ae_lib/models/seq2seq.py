@@ -4,15 +4,16 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import as_batch, as_tokens, positive_int
+from ae_lib._checks import as_batch, positive_int
 from ae_lib.models._lstm import LSTM, UNROLL, log_normaliser, product, split_policy
-from ae_lib.text import BOS, EOS, PAD, UNK
+from ae_lib.models._tokens import TokenModel
+from ae_lib.text import EOS, PAD, UNK
 
 _CLOSED = -1e9  # added to an input gate: nothing enters the cell
 
 
 @keras.saving.register_keras_serializable("ae_lib")
-class Seq2SeqAutoencoder(keras.Model):
+class Seq2SeqAutoencoder(TokenModel):
     """An LSTM reads a sentence backwards into a code; another writes it from the code.
 
     Source: Sutskever, Vinyals & Le (2014), whose encoder reads backwards, with a single
@@ -92,16 +93,13 @@ class Seq2SeqAutoencoder(keras.Model):
         self._steps = {}  # a compiled training step for each length
         self.built = True
 
-    def build(self, input_shape=None):
-        """Nothing to do: the parts come built."""
-
     # Inside the graph
 
     def embed(self, tokens):
         """Word vectors: int (…) → float32 (…, embedding_size)."""
         return ops.take(self.embedding, tokens, axis=0)
 
-    def read(self, tokens, h=None, c=None):
+    def encode_states(self, tokens, h=None, c=None):
         """The encoder's state after reading the words, last word first.
 
         Args:
@@ -119,21 +117,21 @@ class Seq2SeqAutoencoder(keras.Model):
         gate = np.repeat(np.array([_CLOSED, 0], "float32"), [self.units, 3 * self.units])
         return self.encoder.run(z + padding * ops.convert_to_tensor(gate), h, c)[1:]
 
-    def code(self, h, c):
+    def to_latent(self, h, c):
         """The code of an encoder's state: (n, code_size)."""
         return self.to_code(ops.concatenate([h, c], axis=-1))
 
-    def start(self, codes):
-        """The decoder's state before the first word: a tuple of tensors (n, …) for ``step``."""
+    def initial_state(self, codes):
+        """The decoder's state before the first word, from codes (n, code_size): for ``step``."""
         gates = product(codes, self.to_gates.kernel, self.matmul_dtype)
         return self.to_h(codes), self.to_c(codes), gates
 
-    def step(self, tokens, state):
-        """Write one word.
+    def step(self, state, tokens):
+        """Write one word; see ``ae_lib.decoding``.
 
         Args:
+            state: from ``initial_state`` or the step before.
             tokens: int (n,), the word before; <bos> at first.
-            state: from ``start`` or the step before.
 
         Returns:
             ``(logits, state)``: float32 (n, vocabulary_size), and the state after.
@@ -149,21 +147,12 @@ class Seq2SeqAutoencoder(keras.Model):
         return ops.reshape(scores, (*ops.shape(h)[:-1], self.vocabulary_size))
 
     def decoder_input(self, tokens, training=None):
-        """<bos> and the words: what the decoder sees at each step, (n, T + 1)."""
-        first = ops.full((ops.shape(tokens)[0], 1), BOS, dtype="int32")
-        tokens = ops.concatenate([first, ops.cast(tokens, "int32")], axis=1)
+        """<bos> and the words, some of them <unk> in training: (n, T + 1)."""
+        tokens = super().decoder_input(tokens)
         if training and self.word_dropout:
             chance = keras.random.uniform(ops.shape(tokens), seed=self._seeds)
             tokens = ops.where(chance < self.word_dropout, UNK, tokens)
         return tokens
-
-    def decoder_target(self, tokens):
-        """The words and <eos>: what the decoder should write at each step, (n, T + 1)."""
-        tokens = ops.cast(tokens, "int32")
-        nothing = ops.zeros_like(tokens[:, :1])
-        padded = ops.concatenate([tokens, nothing], axis=1)
-        before = ops.concatenate([nothing + BOS, tokens], axis=1)
-        return ops.where((padded == PAD) & (before != PAD), EOS, padded)
 
     def call(self, tokens, training=None):
         """Teacher-forced logits, (n, T + 1, vocabulary_size).
@@ -171,31 +160,22 @@ class Seq2SeqAutoencoder(keras.Model):
         With ``training=True`` the decoder's outputs (n, T + 1, units) instead: the loss makes
         do without an array of logits and its gradient.
         """
-        codes = self.code(*self.read(tokens))
-        h, c, gates = self.start(codes)
+        codes = self.to_latent(*self.encode_states(tokens))
+        h, c, gates = self.initial_state(codes)
         seen = ops.transpose(self.decoder_input(tokens, training))
         outputs = self.decoder.run(self.decoder.project(self.embed(seen)) + gates, h, c)[0]
         outputs = ops.transpose(outputs, (1, 0, 2))
         return outputs if training else self.logits(outputs)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=False):
-        """Cross-entropy in nats per token, the mean over words and <eos>, padding left out.
-
-        Args:
-            x: tokens (n, T).
-            y_pred: what ``call`` gave for them, with the same ``training``.
-        """
-        target = ops.reshape(self.decoder_target(x), (-1,))
-        weight = ops.cast(target != PAD, "float32")
-        if training:
-            vectors = ops.reshape(self.to_word(y_pred), (-1, self.embedding_size))
-            bias = self.word_bias
-            score = ops.sum(vectors * self.embed(target), axis=-1) + ops.take(bias, target)
-            nats = log_normaliser(vectors, self.embedding, bias, self.matmul_dtype) - score
-        else:
-            logits = ops.reshape(y_pred, (-1, self.vocabulary_size))
-            nats = ops.sparse_categorical_crossentropy(target, logits, from_logits=True)
-        return ops.sum(nats * weight) / ops.sum(weight)
+    def token_nats(self, target, y_pred, training=False):
+        """Cross-entropy of each token; in training from the decoder's outputs, see ``call``."""
+        if not training:
+            return super().token_nats(target, y_pred)
+        flat, bias = ops.reshape(target, (-1,)), self.word_bias
+        vectors = ops.reshape(self.to_word(y_pred), (-1, self.embedding_size))
+        score = ops.sum(vectors * self.embed(flat), axis=-1) + ops.take(bias, flat)
+        nats = log_normaliser(vectors, self.embedding, bias, self.matmul_dtype) - score
+        return ops.reshape(nats, ops.shape(target))
 
     def compile(self, optimizer="rmsprop", **options):
         """``keras.Model.compile``; where products are float16 the optimizer scales the loss."""
@@ -247,17 +227,15 @@ class Seq2SeqAutoencoder(keras.Model):
             width = max(1, lengths[rows].max(initial=1))
             # Backwards, in pieces: the last words first.
             for end in range(width, 0, -UNROLL):
-                h, c = self.read(tokens[rows, max(0, end - UNROLL) : end], h, c)
-            codes[rows] = ops.convert_to_numpy(self.code(h, c))
+                h, c = self.encode_states(tokens[rows, max(0, end - UNROLL) : end], h, c)
+            codes[rows] = ops.convert_to_numpy(self.to_latent(h, c))
         return codes
-
-    def check_tokens(self, tokens, name="tokens"):
-        """Return ``tokens`` as int32 (n, T), T ≥ 1, or say what is wrong with them."""
-        return as_tokens(tokens, name, self.vocabulary_size, PAD)
 
     def check_codes(self, codes, name="codes"):
         """Return ``codes`` as float32 (n, code_size), or say what is wrong with them."""
         return as_batch(codes, name, shape=(self.code_size,))
+
+    check_conditioning = check_codes  # what ``ae_lib.decoding`` calls it
 
     def get_config(self):
         names = ("vocabulary_size", "units", "embedding_size", "code_size", "word_dropout")

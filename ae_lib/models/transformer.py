@@ -4,15 +4,16 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import as_tokens, positive_int
-from ae_lib.text import BOS, EOS, PAD
+from ae_lib._checks import positive_int
+from ae_lib.models._tokens import TokenModel
+from ae_lib.text import EOS
 
 _STDDEV = 0.02  # of all first weights, as in GPT-2
 _EPSILON = 1e-5
 
 
 @keras.saving.register_keras_serializable("ae_lib")
-class TransformerLM(keras.Model):
+class TransformerLM(TokenModel):
     """A decoder-only Transformer in the manner of GPT-2.
 
     Source: Vaswani et al. (2017), the decoder without its view of an encoder; Radford et al.
@@ -73,21 +74,7 @@ class TransformerLM(keras.Model):
         self.norm = _norm(width, self.dtype_policy, "norm")
         self.built = True
 
-    def build(self, input_shape=None):
-        """Nothing to do: the parts come built."""
-
     # Inside the graph
-
-    def model_input(self, tokens):
-        """<bos> and the words: what the model sees at each step, (n, T + 1)."""
-        tokens = ops.cast(tokens, "int32")
-        return ops.concatenate([ops.zeros_like(tokens[:, :1]) + BOS, tokens], axis=1)
-
-    def model_target(self, tokens):
-        """The words and <eos>: what the model should say at each step, (n, T + 1)."""
-        before = self.model_input(tokens)
-        padded = ops.concatenate([before[:, 1:], ops.zeros_like(before[:, :1])], axis=1)
-        return ops.where((padded == PAD) & (before != PAD), EOS, padded)
 
     def call(self, tokens, training=None):
         """Logits of each next word, float32 (n, T + 1, vocabulary_size).
@@ -95,7 +82,7 @@ class TransformerLM(keras.Model):
         Raises:
             ValueError: more words than the model has positions for.
         """
-        seen = self.model_input(tokens)
+        seen = self.decoder_input(tokens)
         self._check_length(seen.shape[1], "tokens")
         table = ops.cast(self.embedding, self.compute_dtype)
         here = ops.cast(self.positions, self.compute_dtype)[: ops.shape(seen)[1]]
@@ -104,17 +91,39 @@ class TransformerLM(keras.Model):
             x = block(x, training=training)
         return ops.cast(ops.matmul(self.norm(x), ops.transpose(table)), "float32")
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=False):
-        """Cross-entropy in nats per token, the mean over words and <eos>, padding left out.
+    def initial_state(self, n):
+        """The state before the first word of ``n`` sentences: see ``ae_lib.decoding``.
+
+        A cache of each block's keys and values, with room for all positions.
+        """
+        shape = (n, self.length, self.heads, self.width // self.heads)
+        empty = ops.zeros(shape, dtype=self.compute_dtype)
+        return ops.zeros((n,), dtype="int32"), [(empty, empty) for _ in self.blocks]
+
+    def step(self, state, tokens):
+        """Write one word.
 
         Args:
-            x: tokens (n, T).
-            y_pred: the logits that ``call`` gave for them.
+            state: from ``initial_state`` or the step before.
+            tokens: int (n,), the word before; <bos> at first.
+
+        Returns:
+            ``(logits, state)``: float32 (n, vocabulary_size), and the state after.
         """
-        target = self.model_target(x)
-        weight = ops.cast(target != PAD, "float32")
-        nats = ops.sparse_categorical_crossentropy(target, y_pred, from_logits=True)
-        return ops.sum(nats * weight) / ops.sum(weight)
+        position, caches = state
+        table = ops.cast(self.embedding, self.compute_dtype)
+        here = ops.cast(self.positions, self.compute_dtype)
+        x = (ops.take(table, tokens, axis=0) + ops.take(here, position, axis=0))[:, None]
+        after = []
+        for block, cache in zip(self.blocks, caches, strict=True):
+            x, cache = block.step(x, cache, position)
+            after.append(cache)
+        logits = ops.matmul(self.norm(x)[:, 0], ops.transpose(table))
+        return ops.cast(logits, "float32"), (position + 1, after)
+
+    def check_conditioning(self, n):
+        """Return the number of sentences to write, or say that it is none."""
+        return positive_int(n, "conditioning, the number of sentences to write")
 
     # From NumPy
 
@@ -126,7 +135,7 @@ class TransformerLM(keras.Model):
             ValueError: not two axes, too long, an id outside the vocabulary, padding before
                 a word.
         """
-        array = as_tokens(tokens, name, self.vocabulary_size, PAD)
+        array = super().check_tokens(tokens, name)
         self._check_length(array.shape[1] + 1, name)
         return array
 
@@ -175,16 +184,29 @@ class _Block(layers.Layer):
         self.built = True
 
     def call(self, x, training=None):
-        x = x + self.drop_1(self.attend(self.norm_1(x)), training=training)
+        mixed = ops.dot_product_attention(*self.query_key_value(x), is_causal=True)
+        return self.finish(x, mixed, training)
+
+    def step(self, x, cache, position):
+        """One position, x (n, 1, width), after those whose keys and values are in the cache."""
+        query, *new = self.query_key_value(x)
+        places, position = ops.arange(cache[0].shape[1]), position[:, None]
+        here = (places == position)[:, :, None, None]
+        cache = tuple(ops.where(here, a, b) for a, b in zip(new, cache, strict=True))
+        seen = (places <= position)[:, None, None]
+        return self.finish(x, ops.dot_product_attention(query, *cache, mask=seen)), cache
+
+    def query_key_value(self, x):
+        """Three arrays (n, positions, heads, width / heads)."""
+        shape = (*ops.shape(x)[:2], self.heads, self.width // self.heads)
+        return [ops.reshape(a, shape) for a in ops.split(self.to_qkv(self.norm_1(x)), 3, axis=-1)]
+
+    def finish(self, x, mixed, training=None):
+        """What follows the attention's sums (n, positions, heads, width / heads)."""
+        mixed = self.from_heads(ops.reshape(mixed, ops.shape(x)))
+        x = x + self.drop_1(mixed, training=training)
         wide = ops.gelu(self.widen(self.norm_2(x)), approximate=True)
         return x + self.drop_2(self.narrow(wide), training=training)
-
-    def attend(self, x):
-        n, positions = ops.shape(x)[:2]
-        shape = (n, positions, self.heads, self.width // self.heads)
-        parts = [ops.reshape(part, shape) for part in ops.split(self.to_qkv(x), 3, axis=-1)]
-        mixed = ops.dot_product_attention(*parts, is_causal=True)
-        return self.from_heads(ops.reshape(mixed, (n, positions, self.width)))
 
 
 def _normal(stddev=_STDDEV):

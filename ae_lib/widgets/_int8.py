@@ -7,16 +7,13 @@ value that it puts out, as int8 and a float32 scale a row; vectors are float32.
 
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
-
-from ae_lib import _weights
 
 FORMAT = "ae-lib text autoencoder int8 1"
 MAX_LENGTH = 48
 _PAD, _BOS, _EOS = 0, 2, 3
-# Name in a model file: whether its rows, turned, are what the browser multiplies by.
+# Name by ``named_weights``: whether its rows, turned, are what the browser multiplies by.
 _MATRICES = {
     "embedding": False,  # a row is a word
     "encoder.kernel": True,
@@ -61,7 +58,7 @@ def pack(weights, vocabulary):
     """The bytes for the browser.
 
     Args:
-        weights: arrays by the names of ``TextAutoencoder.save``.
+        weights: arrays by the names of ``ae_lib.text_models.named_weights``.
         vocabulary: record of the ``ae_lib.text.Vocabulary``, a dict (``to_record``).
 
     Returns:
@@ -99,7 +96,7 @@ def pack(weights, vocabulary):
 
 
 def unpack(raw):
-    """Header and arrays of what ``pack`` made; the matrices as in the model file, float32.
+    """Header and arrays of what ``pack`` made; the matrices as in the model, float32.
 
     Raises:
         ValueError: cut short, or something else.
@@ -137,18 +134,14 @@ def page_script(name, raw):
     return f'(window.aeWeights ??= {{}})["{name}"] = "{text}";\n'
 
 
-def file_weights(path):
-    """Weights and the vocabulary's record of a file by ``TextAutoencoder.save``.
+def pack_model(autoencoder):
+    """The bytes for the browser, of an ``ae_lib.text_models.TextAutoencoder``."""
+    from keras.ops import convert_to_numpy
 
-    Raises:
-        OSError: no such file.
-        ValueError: damaged, or another kind of file.
-    """
-    try:
-        header, arrays = _weights.unpack(Path(path).read_bytes())
-        return arrays, header["vocabulary"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"damaged, or no text autoencoder ({error})") from error
+    from ae_lib.text_models import named_weights
+
+    weights = {k: convert_to_numpy(w) for k, w in named_weights(autoencoder.model).items()}
+    return pack(weights, autoencoder.vocabulary.to_record())
 
 
 class Int8Model:

@@ -9,7 +9,7 @@ import traitlets
 
 from ae_lib import text
 from ae_lib._checks import share
-from ae_lib.widgets._int8 import Int8Model, file_weights, fingerprint, pack
+from ae_lib.widgets._int8 import Int8Model, fingerprint, pack_model
 from ae_lib.widgets._static import as_name, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("sentence_path.js")
@@ -65,7 +65,7 @@ class SentencePath(anywidget.AnyWidget):
         name = as_name(name, "sentence-path")
         ends = [self._as_sentence(first, "first"), self._as_sentence(second, "second")]
         t, examples = share(t, "t"), self._as_examples(examples)
-        self._raw = _packed(autoencoder)
+        self._raw = pack_model(autoencoder)
         path = _path(Int8Model(self._raw), self._vocabulary, ends)
         self._name, self._path = name, path
         payload = payload_text(
@@ -157,16 +157,6 @@ def _as_autoencoder(autoencoder):
     return autoencoder
 
 
-def _packed(autoencoder):
-    from keras.ops import convert_to_numpy
-
-    from ae_lib.text_models import named_weights
-
-    weights = named_weights(autoencoder.model)
-    weights = {name: convert_to_numpy(weight) for name, weight in weights.items()}
-    return pack(weights, autoencoder.vocabulary.to_record())
-
-
 def _path(model, vocabulary, ends):
     a, b = (model.encode(vocabulary.encode(end)) for end in ends)
     places = np.linspace(0, 1, _POSITIONS)
@@ -182,11 +172,11 @@ def _unknown(vocabulary, sentence):
 
 def _beside_the_page(raw):
     """Where a page finds these weights: the shipped model's have a file there, else None."""
-    from ae_lib.text_models import WEIGHTS
+    from ae_lib.text_models import TextAutoencoder, shipped_file
 
     try:
-        shipped = pack(*file_weights(WEIGHTS / "text_autoencoder.weights.h5"))
-    except (OSError, ValueError):
+        shipped = pack_model(TextAutoencoder.load(shipped_file(SHIPPED)))
+    except OSError:
         return None
     if shipped != raw:
         return None

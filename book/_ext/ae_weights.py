@@ -12,8 +12,8 @@ from sphinx.errors import ExtensionError
 
 from ae_lib.widgets import _int8
 
-MODEL = Path(_int8.__file__).parents[1] / "weights" / "text_autoencoder.weights.h5"
 NAME, FILE = "text-autoencoder", "text_autoencoder.js"
+MODEL = Path(_int8.__file__).parents[1] / "weights" / "text_autoencoder.keras"
 
 
 def write_weights(static, model=MODEL):
@@ -29,10 +29,12 @@ def write_weights(static, model=MODEL):
         with path.open("rb") as old:
             if old.read(len(mark)) == mark:
                 return False
+    from ae_lib.text_models import TextAutoencoder  # loads Keras: only when there is work
+
     try:
-        packed = _int8.pack(*_int8.file_weights(model))
+        packed = _int8.pack_model(TextAutoencoder.load(model))
     except (OSError, ValueError) as error:
-        raise ExtensionError(f"{model.name}: {error}; copy it again") from error
+        raise ExtensionError(str(error)) from error
     static.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
     part.write_bytes(mark + _int8.page_script(NAME, packed).encode())

@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pytest
 
+from ae_lib.text_models import TextAutoencoder
 from ae_lib.widgets import _int8 as int8
 from tests.sentence_path_page import (
     ENDS,
@@ -378,5 +379,5 @@ def test_the_book_s_explorer_is_of_the_shipped_model():
     for page in REAL_PAGES:
         payload = re.search(MOUNT + r'.*?json">(.*?)</script>', page.read_text("utf8"), re.DOTALL)
         weights = json.loads(payload[1])["weights"]
-        shipped = int8.pack(*int8.file_weights(SHIPPED))
+        shipped = int8.pack_model(TextAutoencoder.load(SHIPPED))
         assert weights["version"] == int8.fingerprint(shipped)
