@@ -1,7 +1,10 @@
 """Claims that fail when false, numbers for the prose, and the ledger read back."""
 
+import io
 import json
 import re
+import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -242,3 +245,61 @@ def test_what_a_notebook_stores_is_what_the_ledger_reads(tmp_path):
     assert "<em>four</em> &lt;in <code>int</code>&gt; <strong>[4]</strong>" in page
     assert second["metadata"]["scrapbook"]["name"] == "02-sum"
     assert second["data"]["application/papermill.record/text/plain"] == "'4.0'"
+
+
+# -- the pages made of the records --------------------------------------------------------
+
+
+@pytest.fixture
+def built(ran, tmp_path, monkeypatch):
+    """Build a book of one chapter; returns its two pages, and what the build warned of."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "book" / "_ext")
+    from sphinx.application import Sphinx
+
+    def build(code):
+        (tmp_path / "chapters").mkdir()
+        (tmp_path / "book").mkdir()
+        ran.cells[2].outputs = [bundle("All <b> in `a<b` is *so* <unk>", "<1")]
+        ran.cells[2].outputs[0]["data"]["text/html"] = "<p>for Jupyter</p>"
+        ran.cells[3].source = code
+        ran.cells.insert(0, nbformat.v4.new_markdown_cell("# Dense"))
+        nbformat.write(ran, tmp_path / "chapters" / "02_dense.ipynb")
+        (tmp_path / "book" / "claims.md").write_text("# Proved\n\n```{claims-ledger}\n```\n")
+        (tmp_path / "index.md").write_text(
+            "# Book\n\n```{toctree}\nchapters/02_dense\nbook/claims\n```\n"
+        )
+        settings = {
+            "extensions": ["myst_nb", "ae_outputs", "ae_ledger"],
+            "nb_execution_mode": "off",
+            "nb_mime_priority_overrides": [["html", "text/html", 0]],
+        }
+        out, warnings = tmp_path / "out", io.StringIO()
+        Sphinx(tmp_path, None, out, out, "html", settings, None, warnings).build()
+        pages = [out / "chapters" / "02_dense.html", out / "book" / "claims.html"]
+        return [path.read_text("utf8") for path in pages], warnings.getvalue()
+
+    yield build
+    for name in ("ae_outputs", "ae_ledger", "ae_numbers"):
+        sys.modules.pop(name, None)
+
+
+def test_page_and_ledger_show_a_claim_as_it_is_written(built):
+    (chapter, ledger), warnings = built("b = a")
+    assert "not the code" not in warnings
+    name = anchor("claim", "All <b> in `a<b` is *so* <unk>", 8)
+    assert f'<div class="ae-claim" id="{name}"><a class="ae-claim-label" href="../book/claims' in (
+        chapter
+    )
+    assert ">Claim 2.1</a>" in chapter
+    assert '<span class="ae-claim-number">&lt;1</span>' in chapter
+    assert "for Jupyter" not in chapter
+    assert f'href="../chapters/02_dense.html#{name}"' in ledger
+    for page in (chapter, ledger):
+        text = re.sub(r"</?(code|span)[^>]*>", "", page)
+        assert "All &lt;b&gt; in a&lt;b is <em>so</em> &lt;unk&gt;" in text
+
+
+def test_the_book_is_not_built_of_code_that_did_not_run(built):
+    _, warnings = built("b = a + 1")
+    assert "not the code that" in warnings
+    assert "run: make chapters CHAPTER=02" in warnings

@@ -17,16 +17,16 @@ import re
 import shutil
 import sys
 import time
-from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
+import repository
 from ae_lib.claims import code_sha256
 from check_notebooks import LIVE
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-RECORDS = ROOT / "ae_lib" / "data" / "records" / "chapters.json"
+RECORDS = ROOT / repository.RECORDS
 SPEC = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ae_lib.claims import MIME as CLAIM
 from ae_lib.claims import stale
-from repository import ROOT, SETUP_METADATA, address, setup_cell
+from repository import RECORDS, ROOT, SETUP_METADATA, address, setup_cell
 
 LONGEST_CELL, MEAN_CELL = 30, 9
 LARGEST = 1_000_000  # bytes
@@ -245,7 +245,7 @@ def ending(chapter):
 
 def recorded_seconds(chapter):
     """How long the chapter's last recorded run took, or None."""
-    path = ROOT / "ae_lib" / "data" / "records" / "chapters.json"
+    path = ROOT / RECORDS
     records = json.loads(path.read_text("utf8")) if path.exists() else {}
     record = records.get(chapter.path.stem[:2], {})
     return record.get("seconds") if record.get("chapter") == chapter.path.stem else None
