@@ -1,5 +1,19 @@
 """One door to the notebook's output, and a plain print where there is no notebook."""
 
+import hashlib
+import re
+
+
+def anchor(prefix, text, words):
+    """An anchor from the first words of a text: ``claim-two-and-two-make-four``.
+
+    In a text mostly of another script the words left say too little; a hash follows them.
+    """
+    kept = re.findall(r"[a-z0-9]+", text.lower())
+    other = sum(c.isalnum() and not c.isascii() for c in text)
+    short = [hashlib.sha256(text.encode()).hexdigest()[:8]]
+    return "-".join([prefix, *kept[:words], *(short if other >= len("".join(kept)) else [])])
+
 
 def in_notebook():
     """Whether this runs in a Jupyter kernel (a notebook, nbval, Colab)."""

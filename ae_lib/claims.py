@@ -1,16 +1,20 @@
 """What the chapters assert: claims that fail when false, numbers glued into the prose.
 
-The stored notebooks are the ledger. ``claim`` leaves in its cell's output a record
-(MIME type ``application/vnd.ae-claim+json``); ``read_ledger`` collects the records of
-stored notebooks, and the book makes its page "What this book proves" from them.
+The stored notebooks are the ledger. ``claim`` leaves in its cell's output a record of the
+MIME type ``MIME``; from these records the book makes each claim on its page, and with
+``read_ledger`` its page "What this book proves". ``code_sha256`` tells whether a stored
+notebook's code is still the code that ran.
 """
 
+import hashlib
 import html
 import json
 import re
 from pathlib import Path
 
 import numpy as np
+
+from ae_lib._display import anchor, emit
 
 MIME = "application/vnd.ae-claim+json"
 
@@ -19,20 +23,24 @@ class ClaimFailed(AssertionError):
     """A claim of the book that the run did not bear out."""
 
 
-def claim(text, measured, holds, digits=3):
+def claim(text, measured, holds, digits=3, at_most=None):
     """State a result of this run; raise when it is not one.
 
     Args:
         text: the claim in words, with the bound it must keep.
-        measured: the number it rests on (or a dict or list of numbers, or a string).
+        measured: the number it rests on (or a dict or list of numbers, or a string with
+            numbers in it).
         holds: whether the run bears it out: one bool.
         digits: significant digits shown of ``measured``.
+        at_most: for a rounding error, whose digits differ between processors: its bound,
+            which is shown in place of the number (``at most 1e-05``).
 
     Raises:
-        ClaimFailed: ``holds`` is false; the message has the text and the number.
+        ClaimFailed: ``holds`` is false, or ``measured`` is over ``at_most``; the message has
+            the text and the number.
         TypeError: ``holds`` is not one truth value, ``text`` no string, or ``measured``
-            no number.
-        ValueError: ``measured`` is NaN or empty.
+            no number: a truth value says nothing when the claim fails.
+        ValueError: ``measured`` is NaN or empty, or a string without a number.
 
     Example:
         >>> claim("Two and two make four", 2 + 2, 2 + 2 == 4)
@@ -46,17 +54,23 @@ def claim(text, measured, holds, digits=3):
             "write a comparison, with .all() over an array"
         )
     number = format_measured(measured, digits)
-    if not number.strip() or re.search(r"\bnan\b", number):
+    if not re.search(r"\d|\binf\b", number) or re.search(r"\bnan\b", number):
         raise ValueError(f"measured: {number or 'empty'}; a claim needs a number")
-    if not holds:
+    if not holds or (at_most is not None and not np.all(np.abs(measured) <= at_most)):
         raise ClaimFailed(f"Not so in this run: {text} [measured: {number}]")
-    record = {"id": slug(text), "text": text, "measured": number, "holds": True}
-    page = (
-        f'<div class="ae-claim" id="{record["id"]}"><span class="ae-claim-mark" '
-        f'aria-hidden="true">✓</span> <span class="ae-claim-text">{_inline(text)}</span> '
-        f'<span class="ae-claim-number">{html.escape(number)}</span></div>'
+    if at_most is not None:
+        number = f"at most {at_most:g}"
+    page = "".join(
+        f"<{tag}>{html.escape(part)}</{tag}>" if tag else html.escape(part)
+        for tag, part in inline_parts(text)
     )
-    _emit({"text/plain": f"✓ {text} [{number}]", "text/html": page, MIME: record})
+    emit(
+        {
+            "text/plain": f"✓ {text} [{number}]",
+            "text/html": f"<p>✓ {page} <strong>[{html.escape(number)}]</strong></p>",
+            MIME: {"id": anchor("claim", text, words=8), "text": text, "measured": number},
+        }
+    )
 
 
 def glue(name, value, spec=""):
@@ -77,7 +91,7 @@ def glue(name, value, spec=""):
     if re.search(r"\bnan\b", text, re.I) and not isinstance(value, str):
         raise ValueError(f"{name}: the value is NaN")
     prefix = "application/papermill.record/"
-    _emit(
+    emit(
         {f"{prefix}text/plain": repr(text)},
         {"scrapbook": {"name": name, "mime_prefix": prefix}},
         silent=True,
@@ -90,10 +104,13 @@ def format_measured(measured, digits=3):
         return measured
     if isinstance(measured, dict):
         return ", ".join(f"{k} {format_measured(v, digits)}" for k, v in measured.items())
-    if np.ndim(measured) > 0:
-        return ", ".join(format_measured(v, digits) for v in np.ravel(measured))
+    if isinstance(measured, (list, tuple)) or np.ndim(measured) > 0:
+        return ", ".join(format_measured(v, digits) for v in measured)
     if isinstance(measured, (bool, np.bool_)):
-        return "yes" if measured else "no"
+        raise TypeError(
+            f"measured: got the truth value {measured}; give the number that was compared, such "
+            "as the largest difference or how many differ, and the comparison as holds"
+        )
     if isinstance(measured, (int, np.integer)):
         return f"{measured:,}"
     try:
@@ -113,7 +130,7 @@ def read_ledger(notebooks):
 
     Returns:
         ``{path stem: [record, …]}`` in the order of the chapters; a record has ``id``,
-        ``text``, ``measured``, ``holds``.
+        ``text``, ``measured``.
 
     Raises:
         ValueError: two claims of a chapter share an id.
@@ -135,20 +152,45 @@ def read_ledger(notebooks):
     return ledger
 
 
-def slug(text):
-    """The claim's anchor in the page: ``claim-two-and-two-make-four``."""
-    return "claim-" + "-".join(re.findall(r"[a-z0-9]+", text.lower())[:8])
+def code_sha256(cells):
+    """Digest of a notebook's code: of the sources of its code cells, in order.
+
+    ``make chapters`` stores it in the metadata of the notebook that ran. Prose, outputs and
+    metadata do not count, nor blank cells, nor the cell tagged ``setup``, whose text follows
+    from the book's address.
+
+    Args:
+        cells: the notebook's cells as in its JSON; a source may be one string or lines.
+
+    Returns:
+        str of 64 hexadecimal digits.
+    """
+    sources = [
+        "\n".join("".join(cell["source"]).splitlines())
+        for cell in cells
+        if cell["cell_type"] == "code" and "setup" not in cell["metadata"].get("tags", ())
+    ]
+    kept = [source for source in sources if source.strip()]
+    return hashlib.sha256(json.dumps(kept).encode()).hexdigest()
 
 
-def _inline(text):
-    """Escape, then `code` and *emphasis* as in Markdown."""
-    text = html.escape(text)
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
+def stale(notebook):
+    """What is wrong if a notebook's code is not the code that ran; None if it is.
+
+    Args:
+        notebook: the notebook's JSON.
+    """
+    stored = notebook["metadata"].get("ae_lib", {}).get("code_sha256")
+    if stored == code_sha256(notebook["cells"]):
+        return None
+    return "the code is not the code that the stored outputs are of"
 
 
-def _emit(data, metadata=None, silent=False):
-    """Display in a notebook; print the plain text anywhere else."""
-    from ae_lib._display import emit
+def inline_parts(text):
+    """Split a claim's text: ``[("", "so "), ("code", "x"), ("em", "y")]``.
 
-    emit(data, metadata, silent=silent)
+    Backquotes make code and asterisks emphasis; all else, ``<unk>`` too, stays as it is.
+    """
+    parts = re.split(r"`([^`]+)`|\*([^*]+)\*", text)
+    tagged = zip([*("", "code", "em") * (len(parts) // 3), ""], parts, strict=True)
+    return [(tag, part) for tag, part in tagged if part]

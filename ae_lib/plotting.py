@@ -13,7 +13,7 @@ import numpy as np
 from cycler import cycler
 
 from ae_lib._checks import as_batch, positive_int
-from ae_lib._display import emit
+from ae_lib._display import anchor, emit
 
 # Each at least 3:1 against a white page and against the dark page (tests/test_plotting.py);
 # the first five stay apart under the common kinds of colour blindness.
@@ -92,7 +92,7 @@ def show(fig, caption, *, alt, name=None):
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"{what}: every figure of the book needs one, got {text!r}")
     if name is None:
-        name = "fig-" + "-".join(re.findall(r"[a-z0-9]+", caption.lower())[:6])
+        name = anchor("fig", caption, words=6)
     if not re.fullmatch(r"[A-Za-z][\w.:-]*", name):
         raise ValueError(f"name: expected a label such as 'fig-error', got {name!r}")
     page = (

@@ -1,7 +1,10 @@
 """Claims that fail when false, numbers for the prose, and the ledger read back."""
 
+import io
 import json
 import re
+import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -10,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbclient import NotebookClient
 
-from ae_lib.claims import MIME, ClaimFailed, claim, format_measured, glue, read_ledger, slug
+from ae_lib._display import anchor
+from ae_lib.claims import (
+    MIME,
+    ClaimFailed,
+    claim,
+    code_sha256,
+    format_measured,
+    glue,
+    inline_parts,
+    read_ledger,
+    stale,
+)
 
 NAN = float("nan")
 
@@ -37,7 +51,7 @@ def test_nan_is_no_number(measured):
         claim("Something", measured, holds=True)
 
 
-@pytest.mark.parametrize("measured", [[], {}, "", " "])
+@pytest.mark.parametrize("measured", [[], {}, "", " ", "mask, right-padded"])
 def test_nothing_is_no_number(measured):
     with pytest.raises(ValueError, match="a claim needs a number"):
         claim("Something", measured, holds=True)
@@ -46,6 +60,26 @@ def test_nothing_is_no_number(measured):
 def test_a_thing_that_is_no_number_is_refused():
     with pytest.raises(TypeError, match="measured: expected a number, got None"):
         claim("Something", None, holds=True)
+
+
+@pytest.mark.parametrize(
+    "measured", [True, np.False_, [0.5, True], {"same": np.True_}, np.array([True])]
+)
+def test_a_truth_value_is_no_number(measured):
+    with pytest.raises(TypeError, match="truth value .*; give the number that was compared"):
+        claim("Something", measured, holds=True)
+
+
+def test_a_rounding_error_shows_its_bound(capsys):
+    for gap in (0.0, 1.2e-7, np.float32(3.1e-7), -9e-6):
+        claim("The same, to 1e-5", gap, True, at_most=1e-5)
+    assert set(capsys.readouterr().out.splitlines()) == {"✓ The same, to 1e-5 [at most 1e-05]"}
+
+
+@pytest.mark.parametrize("gap, holds", [(3.1e-5, True), (3.1e-5, False), ([0.0, -3.1e-5], True)])
+def test_a_rounding_error_over_its_bound_shows_the_number(gap, holds):
+    with pytest.raises(ClaimFailed, match=r"measured: .*3\.1e-05\]"):
+        claim("The same, to 1e-5", gap, holds, at_most=1e-5)
 
 
 @pytest.mark.parametrize("holds", [np.array([True, True]), 1, "yes", None, [True]])
@@ -72,7 +106,6 @@ def test_a_claim_is_in_words(text):
         (12345, "12,345"),
         (np.int64(7), "7"),
         (np.float32(0.25), "0.25"),
-        (True, "yes"),
         ("31 of 40", "31 of 40"),
         ([0.5, 0.25], "0.5, 0.25"),
         ({"PCA": 0.0153, "ours": 0.009}, "PCA 0.0153, ours 0.009"),
@@ -104,13 +137,82 @@ def test_glue_takes_words_and_numbers_silently(capsys):
     assert not capsys.readouterr().out
 
 
-def test_slugs_are_anchors():
-    assert slug("Two & two make FOUR!") == "claim-two-two-make-four"
-    assert re.fullmatch(r"[a-z0-9-]+", slug("α ≤ 0.60 of `PCA`'s error"))
+def test_an_anchor_is_of_the_first_words():
+    assert anchor("claim", "Two & two make FOUR!", 8) == "claim-two-two-make-four"
+    assert anchor("fig", "Loss of $f$ & *g*, by epoch.", 3) == "fig-loss-of-f"
+    text = "Trained on E‖f(x)‖², the network paints everything black"
+    assert anchor("claim", text, 8) == "claim-trained-on-e-f-x-the-network-paints"
+
+
+def test_anchors_are_distinct_in_any_script():
+    texts = [
+        "自编码器比较好",
+        "自编码器比较差",
+        "用 LSTM 训练模型",
+        "用 LSTM 测试模型",
+        "∑ = ∫",
+        "¬ ∑",
+    ]
+    anchors = [anchor("claim", text, 8) for text in texts]
+    assert len(set(anchors)) == len(texts)
+    assert all(re.fullmatch(r"claim(-[a-z0-9]+)+", name) for name in anchors)
+    assert anchors == [anchor("claim", text, 8) for text in texts]
+    assert anchors[0] == "claim-83e45e2b"
+
+
+def test_code_and_emphasis_are_found_and_nothing_else():
+    assert inline_parts("<unk> in `a*b*c`: *so*") == [
+        ("", "<unk> in "),
+        ("code", "a*b*c"),
+        ("", ": "),
+        ("em", "so"),
+    ]
+    assert inline_parts("2 * 2 <pad>") == [("", "2 * 2 <pad>")]
+
+
+# -- code that is not the code that ran ---------------------------------------------------
+
+
+@pytest.fixture
+def ran():
+    """A notebook with the digest that ``make chapters`` stores."""
+    cells = [
+        nbformat.v4.new_code_cell("install()", metadata={"tags": ["setup"]}),
+        nbformat.v4.new_markdown_cell("Two and two."),
+        nbformat.v4.new_code_cell("a = 2 + 2\nclaim('Four', a, a == 4)"),
+        nbformat.v4.new_code_cell("b = a"),
+    ]
+    digest = {"ae_lib": {"code_sha256": code_sha256(cells)}}
+    return nbformat.v4.new_notebook(cells=cells, metadata=digest)
+
+
+def test_a_notebook_is_as_it_ran_when_only_its_wrapping_changed(ran):
+    assert stale(ran) is None
+    ran.cells[1].source = "Two and two, in other words."
+    ran.cells[0].source = "install('from another address')"
+    ran.cells[2].source = ran.cells[2].source.replace("\n", "\r\n")
+    ran.cells[2].metadata = {"tags": ["live"], "collapsed": True}
+    ran.cells.append(nbformat.v4.new_code_cell(""))  # as Jupyter leaves one at the end
+    ran.metadata["kernelspec"] = {"name": "another"}
+    assert stale(ran) is None
+    assert stale(json.loads(nbformat.writes(ran))) is None  # sources as lists of lines
+
+
+@pytest.mark.parametrize("change", ["character", "order", "cell", "digest"])
+def test_changed_code_is_stale(ran, change):
+    if change == "character":
+        ran.cells[2].source = ran.cells[2].source.replace("Four", "Four.")
+    elif change == "order":
+        ran.cells[2:] = ran.cells[:1:-1]
+    elif change == "cell":
+        del ran.cells[3]
+    else:
+        del ran.metadata["ae_lib"]
+    assert "not the code that" in stale(ran)
 
 
 def bundle(text, measured="1"):
-    record = {"id": slug(text), "text": text, "measured": measured, "holds": True}
+    record = {"id": anchor("claim", text, 8), "text": text, "measured": measured}
     return nbformat.v4.new_output("display_data", {MIME: record, "text/plain": text})
 
 
@@ -137,11 +239,67 @@ def test_what_a_notebook_stores_is_what_the_ledger_reads(tmp_path):
         "id": "claim-two-and-two-make-four-in-int",
         "text": "Two and two make *four* <in `int`>",
         "measured": "4",
-        "holds": True,
     }
     first, second = json.loads(path.read_text("utf8"))["cells"][0]["outputs"]
     page = "".join(first["data"]["text/html"])
-    assert 'class="ae-claim" id="claim-two-and-two-make-four-in-int"' in page
-    assert "<em>four</em> &lt;in <code>int</code>&gt;" in page
+    assert "<em>four</em> &lt;in <code>int</code>&gt; <strong>[4]</strong>" in page
     assert second["metadata"]["scrapbook"]["name"] == "02-sum"
     assert second["data"]["application/papermill.record/text/plain"] == "'4.0'"
+
+
+# -- the pages made of the records --------------------------------------------------------
+
+
+@pytest.fixture
+def built(ran, tmp_path, monkeypatch):
+    """Build a book of one chapter; returns its two pages, and what the build warned of."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "book" / "_ext")
+    from sphinx.application import Sphinx
+
+    def build(code):
+        (tmp_path / "chapters").mkdir()
+        (tmp_path / "book").mkdir()
+        ran.cells[2].outputs = [bundle("All <b> in `a<b` is *so* <unk>", "<1")]
+        ran.cells[2].outputs[0]["data"]["text/html"] = "<p>for Jupyter</p>"
+        ran.cells[3].source = code
+        ran.cells.insert(0, nbformat.v4.new_markdown_cell("# Dense"))
+        nbformat.write(ran, tmp_path / "chapters" / "02_dense.ipynb")
+        (tmp_path / "book" / "claims.md").write_text("# Proved\n\n```{claims-ledger}\n```\n")
+        (tmp_path / "index.md").write_text(
+            "# Book\n\n```{toctree}\nchapters/02_dense\nbook/claims\n```\n"
+        )
+        settings = {
+            "extensions": ["myst_nb", "ae_outputs", "ae_ledger"],
+            "nb_execution_mode": "off",
+            "nb_mime_priority_overrides": [["html", "text/html", 0]],
+        }
+        out, warnings = tmp_path / "out", io.StringIO()
+        Sphinx(tmp_path, None, out, out, "html", settings, None, warnings).build()
+        pages = [out / "chapters" / "02_dense.html", out / "book" / "claims.html"]
+        return [path.read_text("utf8") for path in pages], warnings.getvalue()
+
+    yield build
+    for name in ("ae_outputs", "ae_ledger", "ae_numbers"):
+        sys.modules.pop(name, None)
+
+
+def test_page_and_ledger_show_a_claim_as_it_is_written(built):
+    (chapter, ledger), warnings = built("b = a")
+    assert "not the code" not in warnings
+    name = anchor("claim", "All <b> in `a<b` is *so* <unk>", 8)
+    assert f'<div class="ae-claim" id="{name}"><a class="ae-claim-label" href="../book/claims' in (
+        chapter
+    )
+    assert ">Claim 2.1</a>" in chapter
+    assert '<span class="ae-claim-number">&lt;1</span>' in chapter
+    assert "for Jupyter" not in chapter
+    assert f'href="../chapters/02_dense.html#{name}"' in ledger
+    for page in (chapter, ledger):
+        text = re.sub(r"</?(code|span)[^>]*>", "", page)
+        assert "All &lt;b&gt; in a&lt;b is <em>so</em> &lt;unk&gt;" in text
+
+
+def test_the_book_is_not_built_of_code_that_did_not_run(built):
+    _, warnings = built("b = a + 1")
+    assert "not the code that" in warnings
+    assert "run: make chapters CHAPTER=02" in warnings

@@ -9,6 +9,7 @@ import pytest
 import chapters as runner
 import check_notebooks as rules
 from ae_lib import claims, exercises
+from ae_lib.claims import MIME, code_sha256
 from repository import ROOT, SETUP_METADATA, address, chapters, setup_cell
 
 CHAPTERS = chapters()
@@ -60,7 +61,7 @@ def test_names_that_a_reader_can_link_to_are_unique_in_the_book(stored):
 def test_the_ledger_can_be_read():
     ledger = claims.read_ledger(CHAPTERS)
     assert list(ledger) == [path.stem for path in CHAPTERS]
-    assert all(record["holds"] is True for records in ledger.values() for record in records)
+    assert all(ledger.values())
 
 
 # -- the rules themselves ----------------------------------------------------------------
@@ -90,7 +91,7 @@ def verdict(state):
 
 
 def claimed(name):
-    return shown(**{rules.CLAIM: {"id": name}})
+    return shown(**{MIME: {"id": name}})
 
 
 def stream(text, name="stdout"):
@@ -123,7 +124,7 @@ def task(name, state="todo", solved="right", first="# @title Solution", starter=
     ]
 
 
-def chapter(tmp_path, *cells):
+def chapter(tmp_path, *cells, **metadata):
     cells = [
         c if isinstance(c, dict) else {"cell_type": "markdown", "source": c, "metadata": {}}
         for c in cells
@@ -134,7 +135,7 @@ def chapter(tmp_path, *cells):
             count += 1
             cell["execution_count"] = cell["execution_count"] and count
     path = tmp_path / "99_none.ipynb"
-    path.write_text(json.dumps({"cells": cells}), "utf8")
+    path.write_text(json.dumps({"cells": cells, "metadata": metadata}), "utf8")
     return rules.Chapter(path)
 
 
@@ -209,6 +210,19 @@ def test_a_rule_is_content_with_what_is_right(tmp_path, rule, cells):
 def test_a_rule_finds_what_is_wrong(tmp_path, rule, cells, words):
     problems = list(getattr(rules, rule)(chapter(tmp_path, *cells)))
     assert any(words in problem for problem in problems), problems
+
+
+def test_code_that_changed_after_its_run_is_found(tmp_path):
+    ran = {"code_sha256": code_sha256([code("x = 1")])}
+    assert not list(rules.code_as_run(chapter(tmp_path, code("x = 1"), "prose", ae_lib=ran)))
+    (problem,) = rules.code_as_run(chapter(tmp_path, code("x = 2"), "prose", ae_lib=ran))
+    assert problem.endswith("; run: make chapters CHAPTER=99")
+
+
+def test_a_run_leaves_the_digest_of_its_code():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")])
+    runner.normalise(notebook)
+    assert claims.stale(notebook) is None
 
 
 def test_the_measure_is_one_line(tmp_path):

@@ -17,15 +17,16 @@ import re
 import shutil
 import sys
 import time
-from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
+import repository
+from ae_lib.claims import code_sha256
 from check_notebooks import LIVE
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-RECORDS = ROOT / "ae_lib" / "data" / "records" / "chapters.json"
+RECORDS = ROOT / repository.RECORDS
 SPEC = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -47,9 +48,13 @@ def execute(notebook):
 
 
 def normalise(notebook):
-    """Keep what the text and its outputs need; drop timestamps, ids that vary, debris."""
+    """Keep what the text and its outputs need; drop timestamps, ids that vary, debris.
+
+    The digest of the code that just ran goes into the notebook's metadata.
+    """
     colab = notebook.metadata.get("accelerator")
-    notebook.metadata = nbformat.from_dict(SPEC | ({"accelerator": colab} if colab else {}))
+    ran = {"ae_lib": {"code_sha256": code_sha256(notebook.cells)}}
+    notebook.metadata = nbformat.from_dict(SPEC | ran | ({"accelerator": colab} if colab else {}))
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"
         for key in ("execution", "ExecuteTime", "collapsed", "scrolled"):

@@ -13,7 +13,9 @@ import sys
 from functools import cached_property
 from pathlib import Path
 
-from repository import ROOT, SETUP_METADATA, address, setup_cell
+from ae_lib.claims import MIME as CLAIM
+from ae_lib.claims import stale
+from repository import RECORDS, ROOT, SETUP_METADATA, address, setup_cell
 
 LONGEST_CELL, MEAN_CELL = 30, 9
 LARGEST = 1_000_000  # bytes
@@ -21,7 +23,6 @@ SLOWEST = 150  # seconds on two idle cores: an aim that the summary shows
 EXERCISES = range(5, 9)
 GRADES = ("Predict", "Implement", "Find the bug", "Design")
 LIVE = "live"  # the tag of cells whose outputs depend on the clock
-CLAIM = "application/vnd.ae-claim+json"
 # What a stored output must not hold: progress bars, warnings, addresses in memory.
 DEBRIS = re.compile(
     r"Warning|WARNING|\r|\x1b\[|\[=+>?|━|\d+%\||ms/step|it/s\b|object at 0x|Traceback|I0000 "
@@ -34,7 +35,8 @@ class Chapter:
     def __init__(self, path):
         self.path = Path(path)
         self.text = self.path.read_text("utf8")
-        self.cells = json.loads(self.text)["cells"]
+        self.notebook = json.loads(self.text)
+        self.cells = self.notebook["cells"]
         self.code = [c for c in self.cells if c["cell_type"] == "code" and source(c).strip()]
         self.prose = [c for c in self.cells if c["cell_type"] == "markdown"]
 
@@ -100,6 +102,12 @@ def executed_in_order(chapter):
     counts = [cell["execution_count"] for cell in chapter.code]
     if counts != list(range(1, len(counts) + 1)):
         yield "the stored outputs are not of one run from top to bottom"
+
+
+def code_as_run(chapter):
+    """The code is the code that ran."""
+    if problem := stale(chapter.notebook):
+        yield f"{problem}; run: make chapters CHAPTER={chapter.path.stem[:2]}"
 
 
 def clean_outputs(chapter):
@@ -237,7 +245,7 @@ def ending(chapter):
 
 def recorded_seconds(chapter):
     """How long the chapter's last recorded run took, or None."""
-    path = ROOT / "ae_lib" / "data" / "records" / "chapters.json"
+    path = ROOT / RECORDS
     records = json.loads(path.read_text("utf8")) if path.exists() else {}
     record = records.get(chapter.path.stem[:2], {})
     return record.get("seconds") if record.get("chapter") == chapter.path.stem else None
@@ -251,6 +259,7 @@ def seconds(chapter):
 
 RULES = (
     executed_in_order,
+    code_as_run,
     clean_outputs,
     live_cells,
     cell_lengths,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BRANCH = "main"
+RECORDS = "ae_lib/data/records/chapters.json"
 ADDRESS = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
 SETUP = """\
 # On Colab, install the book's library; elsewhere this does nothing.
@@ -89,22 +90,28 @@ def stale(root=ROOT):
 
 def chapter_map(url, root=ROOT):
     """The README's table: each chapter, its minutes, its door to Colab."""
-    records = root / "ae_lib" / "data" / "records" / "chapters.json"
-    records = json.loads(records.read_text("utf8")) if records.exists() else {}
     lines = ["| Chapter | On a laptop | On a GPU | |", "| --- | --- | --- | --- |"]
     for path in chapters(root):
         number = path.stem[:2]
-        record = records.get(number, {})
-        times = [_minutes(record.get(key)) for key in ("seconds", "gpu_seconds")]
+        cpu, gpu, _ = chapter_times(number, root)
         link = f"chapters/{path.name}"
         title = f"{number} · [{_title(path)}]({link})"
-        lines.append(f"| {title} | {' | '.join(times)} | [Colab]({colab(url, link)}) |")
+        lines.append(f"| {title} | {cpu or '–'} | {gpu or '–'} | [Colab]({colab(url, link)}) |")
     return "\n".join(lines)
+
+
+def chapter_times(number, root=ROOT):
+    """How long a chapter runs on a laptop and on a GPU, in words or None, and which laptop."""
+    path = root / RECORDS
+    records = json.loads(path.read_text("utf8")) if path.exists() else {}
+    record = records.get(number, {})
+    times = (_minutes(record.get(key)) for key in ("seconds", "gpu_seconds"))
+    return *times, record.get("machine", "")
 
 
 def _minutes(seconds):
     if seconds is None:
-        return "–"
+        return None
     return "under a minute" if seconds < 60 else f"{-(-seconds // 60):.0f} min"
 
 

@@ -5,11 +5,14 @@ import re
 from pathlib import Path
 
 from ae_numbers import chapter_number
+from ae_outputs import inline_nodes
 from docutils import nodes
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from ae_lib.claims import read_ledger
+from ae_lib.claims import read_ledger, stale
 
+logger = logging.getLogger(__name__)
 MANIFEST = "ae_lib/data/manifest.json"
 
 
@@ -27,11 +30,6 @@ class Generated(SphinxDirective):
 
     def cell(self, *children):
         return nodes.entry("", *children)
-
-    def inline(self, text):
-        """Text with inline MyST, as one paragraph."""
-        parsed, messages = self.state.inline_text(text, self.lineno)
-        return nodes.paragraph(text, "", *parsed, *messages)
 
     def table(self, classes, head, rows, widths):
         """A docutils table; ``rows`` holds lists of nodes, with ids on the row if given."""
@@ -63,6 +61,9 @@ class ClaimsLedger(Generated):
             (claims,) = read_ledger([path]).values()
             total += len(claims)
             chapter = chapter_number(docname)
+            if problem := stale(json.loads(Path(path).read_text("utf8"))):
+                run = f"make chapters CHAPTER={chapter:02}"
+                logger.warning("%s; run: %s", problem, run, location=docname)
             section = nodes.section(ids=[f"ledger-{chapter}"])
             section += nodes.title(text=f"Chapter {chapter}. {read_title(path)}")
             rows = []
@@ -81,7 +82,7 @@ class ClaimsLedger(Generated):
                         [f"ledger-{number}"],
                         [
                             nodes.paragraph("", "", link),
-                            self.inline(record["text"]),
+                            nodes.paragraph("", "", *inline_nodes(record["text"])),
                             nodes.paragraph(text=record["measured"]),
                         ],
                     )

@@ -5,6 +5,7 @@ MyST and a cross-reference target; a claim gets its number in the chapter and a 
 the ledger. What only a running notebook needs (widget states) stays out of the page.
 """
 
+import html
 import re
 
 import myst_nb.sphinx_
@@ -14,11 +15,13 @@ from myst_nb.core.render import NbElementRenderer
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.util import logging
 
+from ae_lib.claims import MIME as CLAIM
+from ae_lib.claims import inline_parts
+
 logger = logging.getLogger(__name__)
 
-CLAIM = "application/vnd.ae-claim+json"
-# Types that stand beside text/html in a bundle and never reach a page.
-BESIDE = {CLAIM, "application/vnd.jupyter.widget-view+json"}
+# What stands beside text/html in a bundle and never reaches a page.
+BESIDE = "application/vnd.jupyter.widget-view+json"
 
 
 class BookRenderer(NbElementRenderer):
@@ -28,13 +31,12 @@ class BookRenderer(NbElementRenderer):
         """Leave out the state of live widgets and the scripts that would load it."""
 
     def render_mime_type(self, data):
-        if data.mime_type in BESIDE or data.mime_type.startswith("application/papermill"):
+        if data.mime_type == CLAIM:
+            return self._claim(data.content)
+        if data.mime_type == BESIDE or data.mime_type.startswith("application/papermill"):
             return []
-        if data.mime_type == "text/html":
-            if "ae_figure" in data.output_metadata:
-                return self._figure(data, data.output_metadata["ae_figure"])
-            if 'class="ae-claim"' in data.string:
-                return [nodes.raw(text=self._number_claim(data.string), format="html")]
+        if data.mime_type == "text/html" and "ae_figure" in data.output_metadata:
+            return self._figure(data, data.output_metadata["ae_figure"])
         if data.mime_type == "text/plain" and "ae_figure" in data.output_metadata:
             return []
         return super().render_mime_type(data)
@@ -62,18 +64,37 @@ class BookRenderer(NbElementRenderer):
         document.note_explicit_target(figure, figure)
         return [figure]
 
-    def _number_claim(self, html):
-        """Put ``Claim 2.3`` before the claim, a link to its row in the ledger."""
+    def _claim(self, record):
+        """The claim after its number, ``Claim 2.3``, which links to its row in the ledger."""
         env = self.renderer.sphinx_env
         chapter = chapter_number(env.docname)
         count = env.temp_data["ae_claims"] = env.temp_data.get("ae_claims", 0) + 1
         number = f"{chapter}.{count}"
         up = "../" * env.docname.count("/")
-        link = (
+        opening = (
+            f'<div class="ae-claim" id="{html.escape(record["id"])}">'
             f'<a class="ae-claim-label" href="{up}book/claims.html#ledger-{number}" '
             f'title="See it among all the claims of this book">Claim {number}</a> '
+            '<span class="ae-claim-mark" aria-hidden="true">✓</span> '
         )
-        return re.sub(r'(<div class="ae-claim"[^>]*>)', rf"\1{link}", html, count=1)
+        measured = html.escape(record["measured"])
+        return [
+            nodes.raw(text=opening, format="html"),
+            nodes.inline("", "", *inline_nodes(record["text"]), classes=["ae-claim-text"]),
+            nodes.raw(
+                text=f' <span class="ae-claim-number">{measured}</span></div>', format="html"
+            ),
+        ]
+
+
+def inline_nodes(text):
+    """A claim's text for a page: code and emphasis, everything else as it is written."""
+    make = {
+        "": nodes.Text,
+        "code": lambda part: nodes.literal(part, part),
+        "em": lambda part: nodes.emphasis(part, part),
+    }
+    return [make[tag](part) for tag, part in inline_parts(text)]
 
 
 class _Token:
@@ -83,9 +104,9 @@ class _Token:
         self.map = [line or 0, line or 0]
 
 
-def _inside_figure(html):
+def _inside_figure(page):
     """The drawing between ``<figure …>`` and ``<figcaption>``."""
-    inside = re.sub(r"^\s*<figure[^>]*>", "", html)
+    inside = re.sub(r"^\s*<figure[^>]*>", "", page)
     return re.split(r"<figcaption", inside)[0].replace("</figure>", "").strip()
 
 
@@ -124,7 +145,13 @@ def depart_hidden(self, node):
     self.body.append("</details>\n")
 
 
+def prefer_records(app, config):
+    """Of a claim's bundle, take the record."""
+    config.nb_mime_priority_overrides.append(("html", CLAIM, -1))
+
+
 def setup(app):
+    app.connect("config-inited", prefer_records, priority=1)
     app.connect("doctree-read", tidy)
     app.connect("doctree-resolved", resolved)
     app.add_node(HideCodeCellNode, override=True, html=(visit_hidden, depart_hidden))

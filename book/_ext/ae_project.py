@@ -1,73 +1,31 @@
 """What the pages know of the project: its address, and how long a chapter runs.
 
-The repository's address stands in ``[project.urls]`` of pyproject.toml and nowhere
-else; the Colab links and the link to the sources are made from it here.
+Both come from tools/repository.py, which makes the README from them too.
 """
 
-import json
-import tomllib
+import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from docutils import nodes
-from sphinx.errors import ConfigError
 from sphinx.util.docutils import SphinxDirective
 
-BRANCH = "main"
-COLAB = "https://colab.research.google.com/github"
-RECORDS = "ae_lib/data/records/chapters.json"
-
-
-def repository(root):
-    """The repository's address, from pyproject.toml in the folder ``root``."""
-    path = Path(root) / "pyproject.toml"
-    with path.open("rb") as file:
-        urls = tomllib.load(file).get("project", {}).get("urls", {})
-    if "Repository" not in urls:
-        raise ConfigError(f"{path}: no Repository under [project.urls]")
-    return urls["Repository"].rstrip("/").removesuffix(".git")
-
-
-def colab_url(address, docname):
-    """Where a chapter opens on Colab; None when the repository is not on GitHub."""
-    parts = urlsplit(address)
-    if parts.hostname != "github.com":
-        return None
-    return f"{COLAB}{parts.path}/blob/{BRANCH}/{docname}.ipynb"
-
-
-def duration(seconds):
-    """Seconds in a reader's words: ``about 3 minutes``, ``under a minute``."""
-    if seconds is None:
-        return None
-    minutes = seconds / 60
-    if minutes < 1:
-        return "under a minute"
-    if minutes < 1.5:
-        return "about a minute"
-    return f"about {round(minutes)} minutes"
-
-
-def chapter_records(root):
-    """``{"01": {"seconds": …, "machine": …}, …}``, empty when nothing was measured."""
-    path = Path(root) / RECORDS
-    return json.loads(path.read_text("utf8")) if path.exists() else {}
+sys.path.append(str(Path(__file__).parents[2] / "tools"))
+from repository import RECORDS, address, chapter_times, colab  # noqa: E402
 
 
 class ChapterFacts(SphinxDirective):
     """How long the chapter runs, and the doors to run it: ``{chapter-facts}``."""
 
     def run(self):
-        root = self.env.srcdir
-        self.env.note_dependency(str(Path(root) / RECORDS))
-        self.env.note_dependency(str(Path(root) / "pyproject.toml"))
-        number = Path(self.env.docname).name.split("_")[0]
-        record = chapter_records(root).get(number, {})
+        root = Path(self.env.srcdir)
+        self.env.note_dependency(str(root / RECORDS))
+        self.env.note_dependency(str(root / "pyproject.toml"))
+        cpu, gpu, machine = chapter_times(Path(self.env.docname).name[:2], root)
         node = chapter_facts(
-            cpu=duration(record.get("seconds")) or "not measured yet",
-            gpu=duration(record.get("gpu_seconds")) or "not measured",
-            machine=record.get("machine", ""),
-            colab=colab_url(repository(root), self.env.docname),
+            cpu=cpu or "not measured yet",
+            gpu=gpu or "not measured",
+            machine=machine,
+            colab=colab(address(root), f"{self.env.docname}.ipynb"),
             notebook=f"{self.env.docname}.ipynb",
             classes=["ae-facts"],
         )
@@ -92,11 +50,10 @@ def visit_facts(self, node):
         f"<div><dt>On a GPU</dt><dd>{node['gpu']}</dd></div></dl>",
         '<p class="ae-facts-doors">',
     ]
-    if node["colab"]:
-        body.append(
-            f'<a class="ae-door ae-door-colab" href="{self.attval(node["colab"])}">'
-            f"{badge}<span>Open in Colab</span></a>"
-        )
+    body.append(
+        f'<a class="ae-door ae-door-colab" href="{self.attval(node["colab"])}">'
+        f"{badge}<span>Open in Colab</span></a>"
+    )
     body.append(
         f'<a class="ae-door" href="{up}_sources/{node["notebook"]}" download>'
         "<span>Download the notebook</span></a></p></div>"
@@ -111,7 +68,7 @@ def skip(self, node):
 
 def set_address(app):
     """Give the theme the address that pyproject.toml has."""
-    app.config.html_context["ae_repository"] = repository(app.srcdir)
+    app.config.html_context["ae_repository"] = address(Path(app.srcdir))
 
 
 def header_buttons(app, pagename, templatename, context, doctree):
@@ -119,9 +76,8 @@ def header_buttons(app, pagename, templatename, context, doctree):
     source = context.get("page_source_suffix") or ""
     buttons = []
     if source == ".ipynb":
-        link = colab_url(repository(app.srcdir), pagename)
-        if link:
-            buttons.append(_button("Open this chapter in Colab", "ae-icon-colab", link))
+        link = colab(address(Path(app.srcdir)), f"{pagename}.ipynb")
+        buttons.append(_button("Open this chapter in Colab", "ae-icon-colab", link))
         path = context["pathto"]("_sources/" + context["sourcename"], 1)
         buttons.append(_button("Download this chapter as a notebook", "fa-download", path))
     context["header_buttons"] = buttons
