@@ -15,7 +15,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from ae_lib import data, metrics, models, training
+from ae_lib._files import write_json
 from benchmarks.environment import environment
+from benchmarks.kept import Kept
 
 SIZES = (2, 4, 8, 16, 32, 64)
 SEEDS = (0, 1, 2)
@@ -56,16 +58,11 @@ def pca_error(code_size, fashion):
 
 def main():
     fashion = data.load_fashion_mnist()
-    part = TARGET.with_suffix(".part")
-    runs = json.loads(part.read_text()) if part.exists() else {}
-    TARGET.parent.mkdir(exist_ok=True)
-    for seed in SEEDS:
-        for size in SIZES:
-            key = f"{size}/{seed}/{sorted(RECIPE.items())}"
-            if key not in runs:
-                runs[key] = train(size, seed, fashion)
-                part.write_text(json.dumps(runs))
-    errors = [[runs[f"{k}/{seed}/{sorted(RECIPE.items())}"] for k in SIZES] for seed in SEEDS]
+    kept, recipe = Kept(TARGET.with_suffix(".part")), sorted(RECIPE.items())
+    errors = [
+        [kept.get(f"{size}/{seed}/{recipe}", train, size, seed, fashion) for size in SIZES]
+        for seed in SEEDS
+    ]
     record = {
         "what": "validation MSE of Fashion-MNIST (small) by code size",
         "sizes": SIZES,
@@ -76,10 +73,8 @@ def main():
         "made_by": "python -m benchmarks.code_size",
         "environment": environment(),
     }
-    finished = TARGET.with_suffix(".new")
-    finished.write_text(json.dumps(record, indent=1) + "\n")
-    finished.replace(TARGET)
-    part.unlink()
+    write_json(TARGET, record)
+    kept.remove()
     print(json.dumps(record["autoencoder"]), record["pca"])
 
 

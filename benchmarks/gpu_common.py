@@ -1,12 +1,11 @@
 """What the GPU benchmark's parts share: precision, checks, training steps, clocks."""
 
-import json
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
+
+from ae_lib._files import write_json
 
 # Largest relative error against the reference: of gradients and arrays; a mean's is a tenth.
 TOLERANCE = {"float32": 2e-4, "tf32": 1e-2, "float16": 1e-2, "bfloat16": 5e-2}
@@ -65,18 +64,6 @@ def describe(error):
     """An error in one line of a record."""
     words = " ".join(str(error).split())[:400]
     return words if isinstance(error, Refused) else f"{type(error).__name__}: {words}"
-
-
-def write_json(path, content):
-    """Write JSON so that the file is whole or left as it was."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf8") as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def short(x):

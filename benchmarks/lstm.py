@@ -30,6 +30,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ae_lib._files import write_json
+
 TARGET = Path(__file__).resolve().parent.parent / "ae_lib/data/records/lstm.json"
 SHAPES = {
     "chapter": {"vocabulary": 3000, "units": 256, "embedding": 256, "batch": 128, "words": 10},
@@ -241,9 +243,7 @@ def write_record(path, what, unit, results, made_by):
         "made_by": made_by,
         "environment": environment(),
     }
-    part = Path(path).with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf8")
-    part.replace(path)
+    write_json(path, record)
 
 
 if __name__ == "__main__":

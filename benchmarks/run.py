@@ -8,13 +8,13 @@ a record, not across.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from ae_lib._files import write_json
 from benchmarks.environment import environment
 
 RECORDS = Path(__file__).resolve().parent / "records"
@@ -79,10 +79,7 @@ def measure(name, folder=RECORDS, **options):
         "made_by": f"python -m benchmarks.run {name}",
         "environment": environment(),
     }
-    folder.mkdir(exist_ok=True)
-    part = folder / f"{name}.part"
-    part.write_text(json.dumps(record, indent=1) + "\n", "utf8")
-    part.replace(folder / f"{name}.json")
+    write_json(folder / f"{name}.json", record)
     return record
 
 

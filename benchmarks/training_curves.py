@@ -25,7 +25,6 @@ model's weights before and after training.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from pathlib import Path
 import numpy as np
 
 from ae_lib import data, text
+from benchmarks.kept import Kept
 from benchmarks.lstm import write_record
 
 FOLDER = Path(__file__).resolve().parent.parent / "ae_lib/data/records"
@@ -69,34 +69,17 @@ def tokens(ids):
     return int((ids != text.PAD).sum() + len(ids))
 
 
-class Kept:
-    """Finished runs, on disk as soon as they are made."""
-
-    def __init__(self, name):
-        self.path = FOLDER / f"{name}.part"
-        self.runs = json.loads(self.path.read_text("utf8")) if self.path.exists() else {}
-
-    def get(self, key, run):
-        """The result under ``key``; ``run()`` makes it when it is missing."""
-        if key not in self.runs:
-            self.runs[key] = run()
-            print(key, json.dumps(self.runs[key]), flush=True)
-            new = self.path.with_suffix(".new")
-            new.write_text(json.dumps(self.runs) + "\n", "utf8")
-            new.replace(self.path)
-        return self.runs[key]
-
-    def publish(self, name, unit, results):
-        """Write the record; the kept runs have done their duty."""
-        made_by = f"python -m benchmarks.training_curves {name}"
-        write_record(FOLDER / f"{name}.json", SUMMARIES[name], unit, results, made_by)
-        self.path.unlink(missing_ok=True)
-
-
 SUMMARIES = {
     "batch_size": "Throughput and held-out loss by batch size, the sentences seen being the same.",
     "precision": "Held-out loss and exact sentences by precision, after the same updates.",
 }
+
+
+def publish(kept, name, unit, results):
+    """Write the record; the kept runs have done their duty."""
+    made_by = f"python -m benchmarks.training_curves {name}"
+    write_record(FOLDER / f"{name}.json", SUMMARIES[name], unit, results, made_by)
+    kept.remove()
 
 
 def learn(model, rows, batch, epochs, seed):
@@ -151,9 +134,7 @@ def search(kept, vocabulary, ids, batch):
     def loss(exponent):
         rate = root * 2.0**exponent
         key = f"batch {batch}, rate {rate:.3g}, seed {A['seeds'][0]}"
-        return kept.get(key, lambda: run(vocabulary, ids, batch, rate, A["seeds"][0]))[
-            "validation"
-        ]
+        return kept.get(key, run, vocabulary, ids, batch, rate, A["seeds"][0])["validation"]
 
     tried = {exponent: loss(exponent) for exponent in (-1, 0, 1)}
     while (best := min(tried, key=tried.get)) in (min(tried), max(tried)) and len(tried) < 7:
@@ -182,18 +163,16 @@ def throughput(vocabulary, ids, rounds=20, sentences=2048):
 def batch_size():
     """The record of part one."""
     vocabulary, ids = corpus(A["words"], A["longest"], A["sentences"])
-    kept = Kept("batch_size")
-    rounds = kept.get("throughput", lambda: throughput(vocabulary, ids))
+    kept = Kept(FOLDER / "batch_size.part")
+    rounds = kept.get("throughput", throughput, vocabulary, ids)
     per_sentence = tokens(ids["train"]) / len(ids["train"])
     results = []
     for batch in BATCHES:
         rate, tried = search(kept, vocabulary, ids, batch)
         runs = [
-            kept.get(
-                f"batch {batch}, rate {rate:.3g}, seed {seed}",
-                lambda b=batch, r=rate, s=seed: run(vocabulary, ids, b, r, s),
-            )
+            kept.get(f"batch {batch}, rate {rate:.3g}, seed {seed}", run, vocabulary, ids, *of)
             for seed in A["seeds"]
+            for of in [(batch, rate, seed)]
         ]
         speeds = rounds[str(batch)]
         results.append(
@@ -213,7 +192,7 @@ def batch_size():
     shape["sentences"] = len(ids["train"])
     shape["held_out"] = {part: len(ids[part]) for part in ("validation", "test")}
     shape["rate_rule"] = f"{BASE_RATE} · √(batch / {BASE_BATCH}), times powers of two"
-    kept.publish("batch_size", "nats a token; sentences a second", {**shape, "sizes": results})
+    publish(kept, "batch_size", "nats a token; sentences a second", {**shape, "sizes": results})
 
 
 # Precision
@@ -350,15 +329,14 @@ def underflow(vocabulary, model, batch, scale=2.0**15):
 def precision():
     """The record of part two."""
     vocabulary, ids = corpus(B["words"], B["longest"], B["sentences"])
-    kept = Kept("precision")
-    found = {}
-    for name in POLICIES:
-        found[name] = [
-            kept.get(
-                f"{name}, seed {seed}", lambda n=name, s=seed: train_plain(vocabulary, ids, n, s)
-            )
+    kept = Kept(FOLDER / "precision.part")
+    found = {
+        name: [
+            kept.get(f"{name}, seed {seed}", train_plain, vocabulary, ids, name, seed)
             for seed in B["seeds"]
         ]
+        for name in POLICIES
+    }
     scores = ("validation loss", "validation exact", "test loss", "test exact")
     results = {**SIZES, "vocabulary": vocabulary, **B, "sentences": len(ids["train"])}
     results["steps"] = B["epochs"] * (len(ids["train"]) // B["batch"])
@@ -371,7 +349,7 @@ def precision():
         when: [run[f"underflow {when} training"] for run in found["float32"]]
         for when in ("before", "after")
     }
-    kept.publish("precision", "nats a token; share of sentences", results)
+    publish(kept, "precision", "nats a token; share of sentences", results)
 
 
 PARTS = {"batch_size": (batch_size, "tensorflow"), "precision": (precision, "torch")}

@@ -22,6 +22,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from ae_lib._files import whole_file
 from check_notebooks import LIVE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,9 +90,8 @@ def text_outputs(notebook):
 
 def write(path, text):
     """Replace the file's contents in one step."""
-    part = path.with_suffix(".part")
-    part.write_text(text, "utf8")
-    part.replace(path)
+    with whole_file(path) as stream:
+        stream.write(text.encode())
 
 
 def record(stem, seconds):

@@ -1,21 +1,18 @@
-"""Files that can be trusted: hashes checked before use, writes that are whole or absent."""
+"""Data files that can be trusted: hashes are checked before use."""
 
 import hashlib
 import json
 import os
 import tempfile
-from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
+from ae_lib._files import DataError, whole_file
+
 HERE = Path(__file__).parent
-
-
-class DataError(OSError):
-    """A data file is missing, damaged, or cannot be fetched or kept."""
 
 
 @cache
@@ -67,29 +64,6 @@ def cache_folder(folder=None):
             "name another with the cache argument or the variable AE_LIB_CACHE"
         ) from error
     return folder
-
-
-@contextmanager
-def whole_file(path):
-    """A binary stream whose content becomes the file ``path`` when all of it is written.
-
-    Raises:
-        DataError: the folder is missing or cannot be written; ``path`` is as it was.
-    """
-    path = Path(path)
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner alone
-        Path(temporary).replace(path)
-    except BaseException as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise DataError(f"{path.name}: cannot be written ({error.strerror})") from error
-        raise
 
 
 def write_npz(path, arrays):

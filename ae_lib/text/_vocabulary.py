@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ae_lib._checks import positive_int
-from ae_lib.data._files import DataError, whole_file
+from ae_lib._files import DataError, whole_file
 from ae_lib.text._words import MARKERS, join_words, normalise, pieces, split_words
 
 PAD, UNK, BOS, EOS = range(4)

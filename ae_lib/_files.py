@@ -1,0 +1,61 @@
+"""Files that are written whole or not at all."""
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+class DataError(OSError):
+    """A data file is missing, damaged, or cannot be fetched or kept."""
+
+
+@contextmanager
+def whole_file(path):
+    """A binary stream whose content becomes the file ``path`` when all of it is written.
+
+    It goes to a temporary file beside ``path`` (the stream's ``name``), is forced to the disk,
+    and then takes the name in one step.
+
+    Raises:
+        DataError: the folder is missing or cannot be written; ``path`` is as it was, as it is
+            after any other error.
+    """
+    path = Path(path)
+    temporary = None
+    options = {"dir": path.parent, "prefix": f".{path.name}.", "suffix": ".part"}
+    try:
+        with tempfile.NamedTemporaryFile(delete=False, **options) as stream:
+            temporary = Path(stream.name)
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)  # temporary files are for their owner alone
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise DataError(f"{path.name}: cannot be written ({reason})") from error
+        raise
+    with suppress(OSError):  # the new name too, where the system can: not on a mounted drive
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_json(path, record):
+    """Write ``record`` as JSON to ``path``, whole or not at all; makes the folder if need be.
+
+    Raises:
+        DataError: (an OSError) it cannot be written; ``path`` is as it was.
+        TypeError: the record is not for JSON.
+    """
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as stream:
+        stream.write(text.encode())
