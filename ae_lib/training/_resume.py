@@ -49,7 +49,8 @@ def resumable_fit(model, options, *, checkpoints, progress, callbacks):
             saved.check(model)
         _check_recipe(saved, run["recipe"], epochs)
         # Builds the metrics, and the model if need be, whose values can then be given back.
-        model.test_on_batch(*((x[:1], options["y"][:1]) if "y" in options else x[0]))
+        first = (x[:1], options["y"][:1]) if "y" in options else x[0]
+        model.test_on_batch(*(first if isinstance(first, (tuple, list)) else (first,)))
         # All its steps may be done, and it was interrupted before it could say so.
         stopped_early = saved.info["finished"] and epochs <= saved.info["epochs"]
         if stopped_early or saved.step >= epochs * count:
@@ -93,17 +94,16 @@ def _saver(model, checkpoints, saved, run, progress, count, callbacks):
             self.whole = True  # between two steps, nothing under way
             self.stop = False  # the signal that waits for the batch under way
             self.train = None  # the model's own function, while batches are passed over
-            self.began = None  # the generators at the epoch's beginning
+            self.began = None  # the generators as the epoch under way began; None between two
 
         def on_epoch_begin(self, epoch, logs=None):
             if self.waits is not None:  # Keras has just set the metrics to zero
                 saved.load(self.model, all_metrics=True)
+                set_generators(saved.info["began"] or saved.generators)
                 if self.done:
-                    set_generators(saved.info["began"])
                     self.train = self.model.train_function
                     self.model.train_function = self._pass
                 else:
-                    set_generators(saved.generators)
                     self.model.reset_metrics()
                 self.waits = None
             self.began = generators()
