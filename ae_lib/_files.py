@@ -1,40 +1,61 @@
-"""What all modules share below the others: the error of a bad file, writes whole or absent."""
+"""Files that are written whole or not at all."""
 
 import json
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 class DataError(OSError):
-    """A data file is missing, damaged, or cannot be written."""
+    """A data file is missing, damaged, or or cannot be written."""
 
 
 @contextmanager
 def whole_file(path):
     """A binary stream whose content becomes the file ``path`` when all of it is written.
 
+    It goes to a temporary file beside ``path`` (the stream's ``name``), is forced to the disk,
+    and then takes the name in one step.
+
     Raises:
-        DataError: the folder is missing or cannot be written; ``path`` is as it was.
+        DataError: the folder is missing or cannot be written; ``path`` is as it was, as it is
+            after any other error.
     """
     path = Path(path)
     temporary = None
+    options = {"dir": path.parent, "prefix": f".{path.name}.", "suffix": ".part"}
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
+        with tempfile.NamedTemporaryFile(delete=False, **options) as stream:
+            temporary = Path(stream.name)
             yield stream
-        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner alone
-        Path(temporary).replace(path)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)  # temporary files are for their owner alone
+        temporary.replace(path)
     except BaseException as error:
         if temporary:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise DataError(f"{path.name}: cannot be written ({error.strerror})") from error
+            reason = error.strerror or error
+            raise DataError(f"{path.name}: cannot be written ({reason})") from error
         raise
+    with suppress(OSError):  # the new name too, where the system can: not on a mounted drive
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
-def write_json(path, content):
-    """Write JSON to ``path`` so that the file is whole or left as it was; DataError if not."""
+def write_json(path, record):
+    """Write ``record`` as JSON to ``path``, whole or not at all; makes the folder if need be.
+
+    Raises:
+        DataError: (an OSError) it cannot be written; ``path`` is as it was.
+        TypeError: the record is not for JSON.
+    """
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as stream:
-        stream.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        stream.write(text.encode())

@@ -14,8 +14,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from ae_lib import data, metrics, models, training
-from ae_lib._files import write_json
 from benchmarks.environment import RECORDS, write_record
+from benchmarks.kept import Kept
 
 SIZES = (2, 4, 8, 16, 32, 64)
 SEEDS = (0, 1, 2)
@@ -56,15 +56,11 @@ def pca_error(code_size, fashion):
 
 def main():
     fashion = data.load_fashion_mnist()
-    part = TARGET.with_suffix(".part")
-    runs = json.loads(part.read_text()) if part.exists() else {}
-    for seed in SEEDS:
-        for size in SIZES:
-            key = f"{size}/{seed}/{sorted(RECIPE.items())}"
-            if key not in runs:
-                runs[key] = train(size, seed, fashion)
-                write_json(part, runs)
-    errors = [[runs[f"{k}/{seed}/{sorted(RECIPE.items())}"] for k in SIZES] for seed in SEEDS]
+    kept, recipe = Kept(TARGET.with_suffix(".part")), sorted(RECIPE.items())
+    errors = [
+        [kept.get(f"{size}/{seed}/{recipe}", train, size, seed, fashion) for size in SIZES]
+        for seed in SEEDS
+    ]
     record = write_record(
         TARGET,
         "python -m benchmarks.code_size",
@@ -75,7 +71,7 @@ def main():
         pca=[pca_error(k, fashion) for k in SIZES],
         recipe=RECIPE,
     )
-    part.unlink()
+    kept.remove()
     print(json.dumps(record["autoencoder"]), record["pca"])
 
 

@@ -13,7 +13,6 @@ the same numbers in less time. The duel trains it on one-hot arrays, as it is wr
 """
 
 import argparse
-import json
 import time
 
 import keras
@@ -21,9 +20,9 @@ import numpy as np
 from keras import layers, ops
 
 from ae_lib import data, decoding, text, training
-from ae_lib._files import write_json
 from ae_lib.models import LSTM, Seq2SeqAutoencoder
 from benchmarks.environment import RECORDS, write_record
+from benchmarks.kept import Kept
 
 WORDS, LONGEST, UNITS, EMBEDDING = 2000, 7, 256, 128  # as in chapters/07
 EPOCHS, BATCH, SEEDS = 8, 128, (0, 1)
@@ -174,41 +173,41 @@ def stages(steps):
     yield "drop words the decoder reads", dict(options), lambda: adam(clipnorm=1.0)
 
 
+def climb(switches, optimizer, seed, rows, valid):
+    """One stage with one seed."""
+    training.set_seed(seed)
+    model = Stage(**switches)
+    model.compile(optimizer())
+    learn(model, rows, EPOCHS, np.random.default_rng(seed))
+    held_out = framed(valid)
+    log_p = ops.convert_to_numpy(ops.log_softmax(model(held_out)))
+    wanted = held_out[:, 1:]
+    nats = -np.take_along_axis(log_p, wanted[..., None], -1)[..., 0]
+    return {
+        **score(repeat(model, valid), valid),
+        "nats": float(nats[wanted != text.PAD].mean()),
+        "parameters": model.count_params(),
+    }
+
+
 def ladder():
     """Every stage with every seed."""
     _, train, valid = corpus()
     rows = framed(train)
-    part = RECORDS / "repairs.part"
-    runs = json.loads(part.read_text()) if part.exists() else {}
+    kept = Kept(RECORDS / "repairs.part")
     names, parameters = [], []
     for name, switches, optimizer in stages(EPOCHS * (len(rows) // BATCH)):
         names.append(name)
         for seed in SEEDS:
-            key = f"{name}/{seed}"
-            if key not in runs:
-                training.set_seed(seed)
-                model = Stage(**switches)
-                model.compile(optimizer())
-                learn(model, rows, EPOCHS, np.random.default_rng(seed))
-                held_out = framed(valid)
-                log_p = ops.convert_to_numpy(ops.log_softmax(model(held_out)))
-                wanted = held_out[:, 1:]
-                nats = -np.take_along_axis(log_p, wanted[..., None], -1)[..., 0]
-                runs[key] = {
-                    **score(repeat(model, valid), valid),
-                    "nats": float(nats[wanted != text.PAD].mean()),
-                    "parameters": model.count_params(),
-                }
-                print(key, runs[key], flush=True)
-                write_json(part, runs)
-        parameters.append(runs[f"{name}/{SEEDS[0]}"]["parameters"])
+            kept.get(f"{name}/{seed}", climb, switches, optimizer, seed, rows, valid)
+        parameters.append(kept.runs[f"{name}/{SEEDS[0]}"]["parameters"])
     record = {
         "what": "held-out scores of free running, after the same number of updates",
         "stages": names,
         "parameters": parameters,
         "seeds": SEEDS,
         **{
-            k: [[runs[f"{n}/{s}"][k] for s in SEEDS] for n in names]
+            k: [[kept.runs[f"{n}/{s}"][k] for s in SEEDS] for n in names]
             for k in ("exact", "tokens", "nats")
         },
         "sentences": {"train": len(train), "validation": len(valid)},
@@ -216,7 +215,7 @@ def ladder():
         "batch_size": BATCH,
     }
     keep("repairs", record)
-    part.unlink()
+    kept.remove()
 
 
 class OneHot(keras.utils.PyDataset):
@@ -346,30 +345,27 @@ def duel():
 def codes():
     """The chapter's model with codes of several sizes."""
     _, train, valid = corpus()
-    part = RECORDS / "text_code_size.part"
-    runs = json.loads(part.read_text()) if part.exists() else {}
-    for size in CODE_SIZES:
-        for seed in SEEDS:
-            if f"{size}/{seed}" in runs:
-                continue
-            training.set_seed(seed)
-            model = Seq2SeqAutoencoder(WORDS, UNITS, EMBEDDING, code_size=size)
-            rate = training.cosine_schedule(4e-3, EPOCHS * (len(train) // BATCH))
-            model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
-            learn(model, train, EPOCHS, np.random.default_rng(seed))
-            runs[f"{size}/{seed}"] = score(write_freely(model, valid), valid)["exact"]
-            print(size, seed, runs[f"{size}/{seed}"], flush=True)
-            write_json(part, runs)
+    kept = Kept(RECORDS / "text_code_size.part")
+
+    def run(size, seed):
+        training.set_seed(seed)
+        model = Seq2SeqAutoencoder(WORDS, UNITS, EMBEDDING, code_size=size)
+        rate = training.cosine_schedule(4e-3, EPOCHS * (len(train) // BATCH))
+        model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
+        learn(model, train, EPOCHS, np.random.default_rng(seed))
+        return score(write_freely(model, valid), valid)["exact"]
+
+    exact = [[kept.get(f"{k}/{seed}", run, k, seed) for seed in SEEDS] for k in CODE_SIZES]
     record = {
         "what": "held-out sentences repeated exactly by free running, by code size",
         "code_sizes": CODE_SIZES,
         "seeds": SEEDS,
-        "exact": [[runs[f"{size}/{seed}"] for seed in SEEDS] for size in CODE_SIZES],
+        "exact": exact,
         "epochs": EPOCHS,
         "sentences": {"train": len(train), "validation": len(valid)},
     }
     keep("text_code_size", record)
-    part.unlink()
+    kept.remove()
 
 
 def write_freely(model, ids):

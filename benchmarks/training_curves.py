@@ -25,7 +25,6 @@ model's weights before and after training.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -34,8 +33,8 @@ import time
 import numpy as np
 
 from ae_lib import data, text
-from ae_lib._files import write_json
 from benchmarks.environment import RECORDS, write_record
+from benchmarks.kept import Kept
 
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 SIZES = {"units": 128, "embedding_size": 64, "code_size": 64}
@@ -68,33 +67,18 @@ def tokens(ids):
     return int((ids != text.PAD).sum() + len(ids))
 
 
-class Kept:
-    """Finished runs, on disk as soon as they are made."""
-
-    def __init__(self, name):
-        self.path = RECORDS / f"{name}.part"
-        self.runs = json.loads(self.path.read_text("utf8")) if self.path.exists() else {}
-
-    def get(self, key, run):
-        """The result under ``key``; ``run()`` makes it when it is missing."""
-        if key not in self.runs:
-            self.runs[key] = run()
-            print(key, json.dumps(self.runs[key]), flush=True)
-            write_json(self.path, self.runs)
-        return self.runs[key]
-
-    def publish(self, name, unit, results):
-        """Write the record; the kept runs have done their duty."""
-        made_by = f"python -m benchmarks.training_curves {name}"
-        path = RECORDS / f"{name}.json"
-        write_record(path, made_by, what=SUMMARIES[name], unit=unit, results=results)
-        self.path.unlink(missing_ok=True)
-
-
 SUMMARIES = {
     "batch_size": "Throughput and held-out loss by batch size, the sentences seen being the same.",
     "precision": "Held-out loss and exact sentences by precision, after the same updates.",
 }
+
+
+def publish(kept, name, unit, results):
+    """Write the record; the kept runs have done their duty."""
+    made_by = f"python -m benchmarks.training_curves {name}"
+    path = RECORDS / f"{name}.json"
+    write_record(path, made_by, what=SUMMARIES[name], unit=unit, results=results)
+    kept.remove()
 
 
 def learn(model, rows, batch, epochs, seed):
@@ -149,9 +133,7 @@ def search(kept, vocabulary, ids, batch):
     def loss(exponent):
         rate = root * 2.0**exponent
         key = f"batch {batch}, rate {rate:.3g}, seed {A['seeds'][0]}"
-        return kept.get(key, lambda: run(vocabulary, ids, batch, rate, A["seeds"][0]))[
-            "validation"
-        ]
+        return kept.get(key, run, vocabulary, ids, batch, rate, A["seeds"][0])["validation"]
 
     tried = {exponent: loss(exponent) for exponent in (-1, 0, 1)}
     while (best := min(tried, key=tried.get)) in (min(tried), max(tried)) and len(tried) < 7:
@@ -180,18 +162,16 @@ def throughput(vocabulary, ids, rounds=20, sentences=2048):
 def batch_size():
     """The record of part one."""
     vocabulary, ids = corpus(A["words"], A["longest"], A["sentences"])
-    kept = Kept("batch_size")
-    rounds = kept.get("throughput", lambda: throughput(vocabulary, ids))
+    kept = Kept(RECORDS / "batch_size.part")
+    rounds = kept.get("throughput", throughput, vocabulary, ids)
     per_sentence = tokens(ids["train"]) / len(ids["train"])
     results = []
     for batch in BATCHES:
         rate, tried = search(kept, vocabulary, ids, batch)
         runs = [
-            kept.get(
-                f"batch {batch}, rate {rate:.3g}, seed {seed}",
-                lambda b=batch, r=rate, s=seed: run(vocabulary, ids, b, r, s),
-            )
+            kept.get(f"batch {batch}, rate {rate:.3g}, seed {seed}", run, vocabulary, ids, *of)
             for seed in A["seeds"]
+            for of in [(batch, rate, seed)]
         ]
         speeds = rounds[str(batch)]
         results.append(
@@ -211,7 +191,7 @@ def batch_size():
     shape["sentences"] = len(ids["train"])
     shape["held_out"] = {part: len(ids[part]) for part in ("validation", "test")}
     shape["rate_rule"] = f"{BASE_RATE} · √(batch / {BASE_BATCH}), times powers of two"
-    kept.publish("batch_size", "nats a token; sentences a second", {**shape, "sizes": results})
+    publish(kept, "batch_size", "nats a token; sentences a second", {**shape, "sizes": results})
 
 
 # Precision
@@ -348,15 +328,14 @@ def underflow(vocabulary, model, batch, scale=2.0**15):
 def precision():
     """The record of part two."""
     vocabulary, ids = corpus(B["words"], B["longest"], B["sentences"])
-    kept = Kept("precision")
-    found = {}
-    for name in POLICIES:
-        found[name] = [
-            kept.get(
-                f"{name}, seed {seed}", lambda n=name, s=seed: train_plain(vocabulary, ids, n, s)
-            )
+    kept = Kept(RECORDS / "precision.part")
+    found = {
+        name: [
+            kept.get(f"{name}, seed {seed}", train_plain, vocabulary, ids, name, seed)
             for seed in B["seeds"]
         ]
+        for name in POLICIES
+    }
     scores = ("validation loss", "validation exact", "test loss", "test exact")
     results = {**SIZES, "vocabulary": vocabulary, **B, "sentences": len(ids["train"])}
     results["steps"] = B["epochs"] * (len(ids["train"]) // B["batch"])
@@ -369,7 +348,7 @@ def precision():
         when: [run[f"underflow {when} training"] for run in found["float32"]]
         for when in ("before", "after")
     }
-    kept.publish("precision", "nats a token; share of sentences", results)
+    publish(kept, "precision", "nats a token; share of sentences", results)
 
 
 PARTS = {"batch_size": (batch_size, "tensorflow"), "precision": (precision, "torch")}

@@ -22,6 +22,7 @@ import nbformat
 from nbclient import NotebookClient
 
 import repository
+from ae_lib._files import whole_file
 from ae_lib.claims import code_sha256
 from check_notebooks import LIVE
 from repository import ROOT
@@ -94,9 +95,8 @@ def text_outputs(notebook):
 
 def write(path, text):
     """Replace the file's contents in one step."""
-    part = path.with_suffix(".part")
-    part.write_text(text, "utf8")
-    part.replace(path)
+    with whole_file(path) as stream:
+        stream.write(text.encode())
 
 
 def record(stem, seconds):

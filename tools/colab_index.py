@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import pip_as_colab
+from ae_lib._files import whole_file
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "requirements" / "colab.json"
@@ -83,9 +84,8 @@ def main():
     without_unused_extras(groups)
     for group in groups.values():
         group.sort(key=lambda one: one["name"])
-    part = TARGET.with_suffix(".part")
-    part.write_text(_json(groups), "utf8")
-    part.replace(TARGET)
+    with whole_file(TARGET) as stream:
+        stream.write(_json(groups).encode())
     for name, group in groups.items():
         print(f"{name}: {len(group)} distributions")
 

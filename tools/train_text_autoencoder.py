@@ -148,21 +148,13 @@ def turn(lock):
         yield
 
 
-def write(path, content):
-    """Write JSON so that the file is whole or left as it was."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf8")
-    part.replace(path)
-
-
 class Run:
     """A training run in a folder: what it is, how far it is."""
 
     def __init__(self, options):
         from ae_lib import data, text
 
-        self.options, self.folder = options, Path(options.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.options = options
         sentences = data.load_sentences("train", size="full")
         self.validation = data.load_sentences("validation")
         self.vocabulary = text.Vocabulary.build(sentences, min_count=RECIPE["min_count"])
@@ -190,14 +182,6 @@ class Run:
         from ae_lib import training
         from ae_lib.models import Seq2SeqAutoencoder
 
-        state = self.folder / "state.json"
-        if state.exists():
-            self.state = json.loads(state.read_text("utf8"))
-            if self.state["what"] != self.what:
-                raise SystemExit(f"{self.folder} holds a run of other settings; name another")
-            name = self.folder / f"epoch-{self.state['epoch']}.keras"
-            self.model = keras.models.load_model(name)
-            return
         training.set_seed(RECIPE["seed"])
         size, settings = len(self.vocabulary), self.what["settings"]
         self.model = Seq2SeqAutoencoder(size, **settings)
@@ -207,6 +191,12 @@ class Run:
             keras.optimizers.Adam(rate, global_clipnorm=RECIPE["clipnorm"]),
             jit_compile=keras.backend.backend() == "jax",
         )
+        self.model(self.ids[:1])  # builds it
+        self.checkpoints = training.Checkpoints(self.options.folder)
+        if found := self.checkpoints.restore(self.model):
+            if found["what"] != self.what:
+                raise SystemExit(f"{self.options.folder} holds a run of other settings")
+            self.state = {name: found[name] for name in self.state}
 
     def epoch(self):
         """One pass over the sentences, then the validation scores, a checkpoint, an export."""
@@ -230,11 +220,9 @@ class Run:
         self.state["seconds"] += seconds
         if better := found["exact"] >= self.state["best"]:
             self.state["best"] = found["exact"]
-        self.model.save(self.folder / f"epoch-{number + 1}.keras")
-        write(self.folder / "state.json", self.state)
-        (self.folder / f"epoch-{number}.keras").unlink(missing_ok=True)
         if better:
             self.export()
+        self.checkpoints.save(self.model, number + 1, **self.state)
         print(json.dumps(row), flush=True)
 
     def _autoencoder(self):
@@ -250,6 +238,7 @@ class Run:
 
     def export(self):
         """Write the model file in half precision and its record, both whole."""
+        from ae_lib._files import write_json
         from ae_lib.text_models import shipped_file
         from benchmarks.environment import environment
 
@@ -272,20 +261,21 @@ class Run:
             "made_by": "python tools/train_text_autoencoder.py",
             "environment": environment(),
         }
-        write(path.with_suffix(".json"), record)
+        write_json(path.with_suffix(".json"), record)
 
 
 def test():
     """Score the exported model on validation and test sentences; note it in its record."""
     import ae_lib
     from ae_lib import text_models
+    from ae_lib._files import write_json
 
     autoencoder = ae_lib.pretrained("text-autoencoder")
     record = text_models.record("text-autoencoder")
     for part in ("validation", "test"):
         record[part] = report(autoencoder, ae_lib.data.load_sentences(part))
         print(part, json.dumps(record[part], indent=1))
-    write(text_models.shipped_file("text-autoencoder").with_suffix(".json"), record)
+    write_json(text_models.shipped_file("text-autoencoder").with_suffix(".json"), record)
 
 
 def main():

@@ -12,13 +12,12 @@ batch comes next.
 import errno
 import hashlib
 import json
-import os
+import random
 import re
 import shutil
 import time
 import warnings
 from contextlib import suppress
-from functools import partial
 from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
@@ -26,9 +25,10 @@ from pathlib import Path
 import numpy as np
 
 from ae_lib._checks import positive_int
+from ae_lib._files import whole_file
 
 _NAME = re.compile(r"step-(\d+)\.npz")
-_FORMAT = 1
+_FORMAT = 2
 _HEADER = "checkpoint"  # the array that holds the JSON header, as UTF-8 bytes
 
 
@@ -40,24 +40,21 @@ class Checkpoints:
         every_steps: save after every so many steps (batches), int ≥ 1.
         every_minutes: save when so many minutes have passed since the last time, > 0.
         keep: how many of the newest stay, int ≥ 1. With two, a damaged file costs one interval.
-        clock: a function that gives seconds, for ``every_minutes``.
 
     Raises:
         TypeError, ValueError: a number that is out of range or none.
 
     Each is one file ``step-00000120.npz``, which ``np.load`` opens: weights, the optimizer's
-    variables, the metrics' running sums and the states of Keras's and PyTorch's random number
-    generators, bit for bit, with a JSON header and the SHA-256 of it all. Python's and NumPy's
-    own generators are not held, nor what callbacks remember.
+    variables and the metrics' running sums, bit for bit, with a JSON header that holds the
+    states of the global random number generators of Python, NumPy, Keras and PyTorch, and the
+    SHA-256 of it all. What callbacks remember is not held.
 
     Example:
         >>> checkpoints = Checkpoints("drive/run-1", every_minutes=10)
         >>> history = fit(model, x, epochs=50, checkpoints=checkpoints)
     """
 
-    def __init__(
-        self, folder, *, every_steps=None, every_minutes=None, keep=2, clock=time.monotonic
-    ):
+    def __init__(self, folder, *, every_steps=None, every_minutes=None, keep=2):
         self.folder = Path(folder).expanduser()
         self.every_steps = (
             None if every_steps is None else positive_int(every_steps, "every_steps")
@@ -69,7 +66,6 @@ class Checkpoints:
                 raise ValueError(f"every_minutes: expected more than 0, got {every_minutes}")
         self.every_minutes = every_minutes
         self.keep = positive_int(keep, "keep")
-        self._clock = clock
         self._since = None  # the last save, or the first question
         self._damaged = set()  # files found damaged: they count for nothing
 
@@ -78,7 +74,7 @@ class Checkpoints:
 
         The minutes count from the last save; before there is one, from the first call.
         """
-        now = self._clock()
+        now = time.monotonic()
         if self._since is None:
             self._since = now
         if self.every_steps is not None and step % self.every_steps == 0:
@@ -88,8 +84,8 @@ class Checkpoints:
     def save(self, model, step, **info):
         """Write the model's state after ``step`` steps; then remove all but the newest.
 
-        The bytes go to a temporary file beside the others, are forced to the disk, read back
-        and compared, and only then take the checkpoint's name. Until then the checkpoints
+        The bytes go to a temporary file beside the others, are read back and compared and
+        forced to the disk, and only then take the checkpoint's name. Until then the checkpoints
         before it are untouched.
 
         Args:
@@ -107,8 +103,7 @@ class Checkpoints:
                 belongs to another run or was not restored.
         """
         step = positive_int(step, "step", least=0)
-        later = [file for file in self._files() if _step(file) > step]
-        later = [file.name for file in later if file not in self._damaged]
+        later = [p.name for p in self._files() if _step(p) > step and p not in self._damaged]
         if later:
             raise ValueError(
                 f"step {step}: {self.folder} already holds {later[0]}: restore that first, or "
@@ -116,28 +111,20 @@ class Checkpoints:
             )
         raw = _pack(model, step, info)
         path = self.folder / f"step-{step:08d}.npz"
-        temporary = self.folder / f".{path.name}.{os.getpid()}.part"
         try:
-            if not self.folder.is_dir():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                _sync_folder(self.folder.parent)
+            self.folder.mkdir(parents=True, exist_ok=True)
             for left in self.folder.glob(".step-*.part"):
                 with suppress(OSError):  # another's, perhaps
                     left.unlink()
-            with temporary.open("xb") as file:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
-            if temporary.read_bytes() != raw:
-                raise OSError(errno.EIO, "what was written reads back differently")
-            temporary.replace(path)
+            with whole_file(path) as stream:
+                stream.write(raw)
+                stream.flush()
+                if Path(stream.name).read_bytes() != raw:
+                    raise OSError(errno.EIO, "what was written reads back differently")
         except OSError as error:
-            raise OSError(error.errno, self._no_room(step, len(raw), error)) from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        _sync_folder(self.folder)
-        self._since = self._clock()
+            cause = error.__cause__ or error  # the system's own
+            raise OSError(cause.errno, self._no_room(step, len(raw), cause)) from error
+        self._since = time.monotonic()
         self._damaged.discard(path)
         self._prune(step)
         return path
@@ -165,7 +152,7 @@ class Checkpoints:
         if saved is None:
             return None
         saved.load(model)
-        saved.load_generators()
+        set_generators(saved.generators)
         return {**saved.info, "step": saved.step}
 
     def newest(self):
@@ -219,7 +206,8 @@ class Damaged(Exception):
 class Saved:
     """One checkpoint, read and found whole.
 
-    Attributes: ``path``; ``step``; ``info``, the dict given to ``save``.
+    Attributes: ``path``; ``step``; ``info``, the dict given to ``save``; ``generators``, as
+    ``generators()`` gave them.
     """
 
     def __init__(self, path):
@@ -232,37 +220,37 @@ class Saved:
             raise Damaged("it is empty")
         try:
             with np.load(BytesIO(raw), allow_pickle=False) as stored:
-                arrays = dict(stored)
-            header = json.loads(arrays.pop(_HEADER).tobytes())
-            self.arrays = arrays
-            self.variables, digest = header["variables"], header.pop("sha256")
-            self.step, self.info, form = header["step"], header["info"], header["format"]
+                self._arrays = dict(stored)
+            header = json.loads(self._arrays.pop(_HEADER).tobytes())
+            form, digest = header["format"], header.pop("sha256")
+            self.step, self.info = header["step"], header["info"]
+            if form == _FORMAT:
+                self._variables, self.generators = header["variables"], header["generators"]
         except Exception as error:  # whatever damage brings zipfile, NumPy and json to raise
             cause = f"{type(error).__name__}: {error}"
             raise Damaged(f"no whole checkpoint, {len(raw):,} bytes ({cause})") from error
         if form != _FORMAT:
             raise Damaged(f"its format is {form}, this library's is {_FORMAT}")
-        if digest != _digest(header, arrays):
+        if digest != _digest(header, self._arrays):
             raise Damaged("its SHA-256 is not the recorded one")
         if self.step != _step(path):
             raise Damaged(f"it is of step {self.step}: renamed?")
 
-    def load(self, model, *, groups=("model", "optimizer", "metrics"), all_metrics=False):
+    def load(self, model, *, all_metrics=False):
         """Give the model these values, after all of them have been found to fit.
 
         Args:
-            groups: which.
             all_metrics: refuse a model whose metrics are not those saved; otherwise, where
                 they differ in number, they are left.
         """
         state = _state(model)
-        if not all_metrics and len(state["metrics"]) != len(self.variables["metrics"]):
-            groups = [group for group in groups if group != "metrics"]
-        self.check(model, groups)
-        for group in groups:
-            for place, variable in enumerate(state[group]):
-                array = self.arrays[_key(group, place)]
-                if self.variables[group][place][2] == "bfloat16":
+        if not all_metrics and len(state["metrics"]) != len(self._variables["metrics"]):
+            del state["metrics"]
+        self.check(model, state)
+        for group, variables in state.items():
+            for place, variable in enumerate(variables):
+                array = self._arrays[f"{group}/{place:05d}"]
+                if variable.dtype == "bfloat16":
                     from ml_dtypes import bfloat16
 
                     array = array.view(bfloat16)
@@ -270,29 +258,70 @@ class Saved:
 
     def check(self, model, groups=("model",)):
         """Raise ValueError, which says what differs, unless the model has these variables."""
-        state = _state(model)
-        for group in groups:
-            self._compare(group, _describe(state[group], model.name))
 
-    def load_generators(self):
-        """Set the random number generators that belong to no model as they were."""
-        for name, (_, give) in _generators().items():
-            if f"generators/{name}" in self.arrays:
-                give(self.arrays[f"generators/{name}"])
-
-    def _compare(self, group, here):
         def words(entry):
             return f"{entry[0]} {tuple(entry[1])} {entry[2]}" if entry else "nothing"
 
-        there = self.variables[group]
-        for one, other in zip_longest(there, here):
-            if not one or not other or _plain(one) != _plain(other):
-                raise ValueError(
-                    f"{self.path} is of another model: of its {len(there)} {group} variables "
-                    f"and the {len(here)} here, the first to differ are {words(one)} there and "
-                    f"{words(other)} here. Build and compile the model that was saved, or give "
-                    "this one a folder of its own"
-                )
+        state = _state(model)
+        for group in groups:
+            there, here = self._variables[group], _describe(state[group], model.name)
+            for one, other in zip_longest(there, here):
+                if one != other:
+                    raise ValueError(
+                        f"{self.path} is of another model: of its {len(there)} {group} "
+                        f"variables and the {len(here)} here, the first to differ are "
+                        f"{words(one)} there and {words(other)} here. Build and compile the "
+                        "model that was saved, or give this one a folder of its own"
+                    )
+
+
+def generators():
+    """The states of the random number generators that belong to no model, for JSON."""
+    import keras
+
+    own = keras_global("seed_generator")  # None until it is first used; not made here
+    name, key, *rest = np.random.get_state()  # noqa: NPY002
+    found = {
+        "python": random.getstate(),
+        "numpy": [name, key.tolist(), *rest],
+        "keras": own and keras.ops.convert_to_numpy(own.state).tolist(),
+    }
+    if keras.backend.backend() == "torch":  # Keras's Dropout without a seed draws here
+        import torch
+
+        states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+        found["torch"] = [state.tolist() for state in states]
+    return found
+
+
+def set_generators(states):
+    """Set the generators as ``generators()`` found them."""
+    import keras
+
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    np.random.set_state(tuple(states["numpy"]))  # noqa: NPY002
+    if states["keras"]:
+        own = keras_global("seed_generator") or keras.random.SeedGenerator(0)
+        own.state.assign(np.array(states["keras"], own.state.dtype))
+        keras_global("seed_generator", own)
+    else:
+        keras_global("seed_generator", None)
+    if keras.backend.backend() == "torch" and "torch" in states:
+        import torch
+
+        own, *cards = (torch.tensor(state, dtype=torch.uint8) for state in states["torch"])
+        torch.set_rng_state(own)
+        torch.cuda.set_rng_state_all(cards[: torch.cuda.device_count()])
+
+
+def keras_global(name, *value):
+    """Keras's ``seed_generator`` or ``random_seed``, which have no public names; or set it."""
+    from keras.src.backend.common import global_state
+
+    if value:
+        global_state.set_global_attribute(f"global_{name}", *value)
+    return global_state.get_global_attribute(f"global_{name}")
 
 
 def _state(model):
@@ -311,39 +340,15 @@ def _state(model):
     }
 
 
-def _generators():
-    """``{name: (take, give)}`` for the states of the generators that belong to no model."""
-    from keras import backend, ops
-    from keras.src.random.seed_generator import global_seed_generator  # it has no public name
-
-    state = global_seed_generator().state
-    found = {"keras": (lambda: ops.convert_to_numpy(state), state.assign)}
-    if backend.backend() == "torch":  # Keras's Dropout without a seed draws here
-        import torch
-
-        found["torch"] = (torch.get_rng_state, lambda a: torch.set_rng_state(torch.tensor(a)))
-        for place in range(torch.cuda.device_count()):
-            found[f"cuda-{place}"] = (
-                partial(torch.cuda.get_rng_state, place),
-                lambda a, place=place: torch.cuda.set_rng_state(torch.tensor(a), place),
-            )
-    return found
-
-
 def _describe(variables, model_name):
-    """``[path, shape, dtype]`` of each, the path without the model's own name."""
+    """``[path, shape, dtype]`` of each.
+
+    The paths come without the model's own name, and without the numbers that Keras appends to
+    names given twice.
+    """
     own = re.compile(rf"(^|/){re.escape(model_name)}[/_]")
-    return [[own.sub(r"\1", v.path), list(v.shape), v.dtype] for v in variables]
-
-
-def _plain(entry):
-    """An entry of ``_describe`` without the numbers Keras appends to names given twice."""
-    path, *rest = entry
-    return [re.sub(r"_\d+(?=[_/]|$)", "", path), *rest]
-
-
-def _key(group, place):
-    return f"{group}/{place:05d}"
+    number = re.compile(r"_\d+(?=[_/]|$)")
+    return [[number.sub("", own.sub(r"\1", v.path)), list(v.shape), v.dtype] for v in variables]
 
 
 def _step(path):
@@ -354,24 +359,19 @@ def _pack(model, step, info):
     """The bytes of a checkpoint: an ``.npz`` of the header and all variables."""
     from keras import ops
 
-    state = _state(model)
-    arrays = {}
+    state, arrays = _state(model), {}
     for group, variables in state.items():
         for place, variable in enumerate(variables):
             array = np.asarray(ops.convert_to_numpy(variable))
-            # NumPy's files know no bfloat16: its bits go as whole numbers.
-            arrays[_key(group, place)] = (
-                array.view("uint16") if variable.dtype == "bfloat16" else array
-            )
-    for name, (take, _) in _generators().items():
-        arrays[f"generators/{name}"] = np.asarray(take())
+            if variable.dtype == "bfloat16":  # NumPy's files know none: as whole numbers
+                array = array.view("uint16")
+            arrays[f"{group}/{place:05d}"] = array
     header = {
         "format": _FORMAT,
         "step": step,
         "info": info,
-        "variables": {
-            group: _describe(variables, model.name) for group, variables in state.items()
-        },
+        "variables": {group: _describe(some, model.name) for group, some in state.items()},
+        "generators": generators(),
     }
     try:
         header = json.loads(json.dumps(header))
@@ -391,13 +391,3 @@ def _digest(header, arrays):
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(array.reshape(-1).view("uint8"))
     return digest.hexdigest()
-
-
-def _sync_folder(folder):
-    """Force the new name itself to the disk, where the system can."""
-    with suppress(OSError):  # a mounted drive, or Windows
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -7,7 +7,7 @@ import numpy as np
 from ae_lib._checks import positive_int
 from ae_lib._display import emit, in_notebook
 from ae_lib._jax import ensure_right_products
-from ae_lib.training._resume import Arrays, Batches, resumable_fit
+from ae_lib.training._resume import resumable_fit
 
 _runs = itertools.count()  # each training run's own place in the outputs
 
@@ -47,15 +47,19 @@ def fit(
     An interrupt (the stop button) ends training after the batch under way; what was
     learned stays in the model and the epochs that finished are returned.
 
+    Keras shuffles the data, as it does with its own ``fit``, and ``checkpoints`` do not change
+    that. (On TensorFlow, Keras 3.13 shuffles arrays by the seed alone: after ``set_seed``, all
+    epochs have one order.)
+
     With ``checkpoints``, the same call with the same folder goes on at the batch where the
-    newest one was written, in whatever way the run ended. On a CPU, after
-    ``training.set_seed`` and with the same versions, weights and history come out the same
-    to the bit as without the interruption. An interrupt saves. A finished run gives its
-    history at once; more ``epochs`` than before train further. The data are shuffled as a
-    function of (seed, epoch), another order than without ``checkpoints``. A ``PyDataset``
-    must give the same batch for the same index, with items of one shape, and leave
-    ``on_epoch_begin`` and ``on_epoch_end`` alone; its batches are shuffled, one is read at a
-    time. What ``callbacks`` remember (``EarlyStopping``, say) begins anew in each call.
+    newest one was written, in whatever way the run ended; the batches of that epoch that were
+    trained are read again and passed over. On a CPU, after ``training.set_seed`` and with the
+    same versions, weights and history come out the same to the bit as without the
+    interruption. An interrupt saves; so does SIGTERM, which then ends the process. A finished
+    run gives its history at once; more ``epochs`` than before train further. A ``PyDataset``
+    must give the same batch for the same index, and leave ``on_epoch_begin`` and
+    ``on_epoch_end`` alone. What ``callbacks`` remember (``EarlyStopping``, say) begins anew in
+    each call.
     """
     import keras
 
@@ -76,16 +80,8 @@ def fit(
         options["validation_data"] = pair
     progress = _progress(label or model.name, epochs)
     if checkpoints is not None:
-        arrays = "y" in options
-        resumable_fit(
-            model,
-            Arrays(x, y, options["batch_size"]) if arrays else Batches(x),
-            options.get("validation_data"),
-            epochs=epochs,
-            checkpoints=checkpoints,
-            progress=progress,
-            callbacks=callbacks,
-        )
+        more = {"checkpoints": checkpoints, "progress": progress, "callbacks": callbacks}
+        resumable_fit(model, options, **more)
         return progress.history
     try:
         model.fit(**options, callbacks=[progress, *callbacks])

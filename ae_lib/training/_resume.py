@@ -1,13 +1,14 @@
 """Training that goes on where it was cut off: what ``fit`` does with checkpoints.
 
-Two things make the continuation exact. The order of the data is a function of (seed, epoch),
-so that the batches still to come are known without the ones that were; and the whole state is
-saved between two steps, never inside one.
+It is Keras's own ``fit`` with Keras's own order of the data. A checkpoint is written between
+two steps, never inside one, and holds the random generators twice: as they are, and as they
+were at the epoch's beginning. A run that goes on begins that epoch again with the latter, so
+that Keras shuffles as before; passes over the batches that were trained; and goes on with the
+former.
 """
 
 import hashlib
 import re
-import secrets
 import signal
 import threading
 import warnings
@@ -15,211 +16,127 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
-from ae_lib.training._checkpoints import Checkpoints
+from ae_lib.training._checkpoints import Checkpoints, generators, keras_global, set_generators
 from ae_lib.training._schedules import steps_per_epoch
 
 
-class Arrays:
-    """Inputs and targets cut into batches, shuffled anew in each epoch."""
-
-    def __init__(self, x, y, batch_size):
-        self.x = _as_keras_would(x)
-        self.y = self.x if y is x else _as_keras_would(y)
-        self.batch_size = batch_size
-        self.count = steps_per_epoch(len(x), batch_size)  # batches in an epoch
-
-    def batches(self, seed, start, stop):
-        """The batches of steps ``start`` … ``stop`` − 1, all epochs in one row."""
-        order = None
-        for step in range(start, stop):
-            epoch, place = divmod(step, self.count)
-            if order is None or place == 0:
-                order = np.random.default_rng([seed, epoch]).permutation(len(self.x))
-            rows = order[place * self.batch_size : (place + 1) * self.batch_size]
-            x = self.x[rows]
-            yield x, x if self.y is self.x else self.y[rows]
-
-    def recipe(self):
-        return {
-            "batch size": self.batch_size,
-            "data": {"x": _fingerprint(self.x), "y": _fingerprint(self.y)},
-        }
-
-
-class Batches:
-    """A ``PyDataset`` whose batches come in another order in each epoch."""
-
-    def __init__(self, dataset):
-        import keras
-
-        changing = [
-            name
-            for name in ("on_epoch_begin", "on_epoch_end")
-            if getattr(type(dataset), name) is not getattr(keras.utils.PyDataset, name)
-        ]
-        if changing:
-            raise ValueError(
-                f"x: {type(dataset).__name__}.{changing[0]} changes the data between epochs, "
-                "which cannot be replayed after an interruption; leave it out: with "
-                "checkpoints, fit itself puts the batches in another order in each epoch"
-            )
-        if dataset.num_batches is None:
-            raise ValueError(f"x: {type(dataset).__name__} is endless; give it a __len__")
-        self.dataset, self.count = dataset, dataset.num_batches
-        if not self.count:
-            raise ValueError("x: no batches")
-        self.shapes = _shapes(self._batch(0))
-
-    def _batch(self, index):
-        batch = self.dataset[index]
-        return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
-
-    def batches(self, seed, start, stop):
-        """The batches of steps ``start`` … ``stop`` − 1, all epochs in one row."""
-        order = None
-        for step in range(start, stop):
-            epoch, place = divmod(step, self.count)
-            if order is None or place == 0:
-                order = np.random.default_rng([seed, epoch]).permutation(self.count)
-            batch = self._batch(int(order[place]))
-            if _shapes(batch) != self.shapes:
-                raise ValueError(
-                    f"x: batch {order[place]} has items of shape {_shapes(batch)}, batch 0 of "
-                    f"{self.shapes}; with checkpoints all must have one: pad them alike"
-                )
-            yield batch
-
-    def recipe(self):
-        ends = [_fingerprint(self._batch(place)) for place in (0, self.count - 1)]
-        if ends != [_fingerprint(self._batch(place)) for place in (0, self.count - 1)]:
-            raise ValueError(
-                f"x: {type(self.dataset).__name__} gives another batch 0 or {self.count - 1} "
-                "each time; with checkpoints a batch must be a function of its index alone: "
-                "draw random numbers from np.random.default_rng([seed, index])"
-            )
-        return {"batches": self.count, "data": {"first": ends[0], "last": ends[1]}}
-
-
-def resumable_fit(model, data, validation, *, epochs, checkpoints, progress, callbacks):
+def resumable_fit(model, options, *, checkpoints, progress, callbacks):
     """``model.fit`` that saves while it trains and begins where the folder's run stopped.
 
     Args:
         model: compiled Keras model.
-        data: ``Arrays`` or ``Batches``.
-        validation: a pair of arrays, or None.
+        options: dict of ``model.fit``'s arguments: arrays ``x`` and ``y`` with ``batch_size``,
+            or a ``PyDataset`` ``x``; ``epochs``; perhaps ``validation_data``, a pair of arrays.
         checkpoints: ``Checkpoints``, or a folder: one at the end of each epoch.
         progress: the callback that keeps the history and writes the one line.
     """
-    import keras
-
+    x, epochs = options["x"], options["epochs"]
+    if "y" not in options:
+        _check_batches(x)
+    count = steps_per_epoch(len(x), options["batch_size"]) if "y" in options else x.num_batches
     if not isinstance(checkpoints, Checkpoints):
-        checkpoints = Checkpoints(checkpoints, every_steps=data.count)
+        checkpoints = Checkpoints(checkpoints, every_steps=count)
     if checkpoints.every_steps is None and checkpoints.every_minutes is None:
         raise ValueError("checkpoints: say when: every_steps=100 or every_minutes=10, or both")
     if not getattr(model, "compiled", False):
         raise ValueError(f"{model.name}: compile it first")
     if model.steps_per_execution != 1:
         raise ValueError("checkpoints: compile the model with steps_per_execution=1")
-    total = epochs * data.count
-    recipe = _recipe(model, data, validation)
-    # The metrics too must exist before they can be restored; so does Keras's own fit.
-    model._symbolic_build(data_batch=next(data.batches(0, 0, 1)))
-
+    run = {"recipe": _recipe(model, options), "epochs": epochs, "finished": False}
     saved = checkpoints.newest()
-    run = {"recipe": recipe, "order": recipe["seed"], "epochs": epochs, "finished": False}
-    if run["order"] is None:
-        run["order"] = secrets.randbits(64)
     if saved is not None:
-        saved.check(model)
-        _check_recipe(saved, recipe, epochs)
-        saved.load(model, all_metrics=True)
-        run["order"] = saved.info["order"]
-        progress.start = saved.info["history"]
+        if model.built:
+            saved.check(model)
+        _check_recipe(saved, run["recipe"], epochs)
+        # Builds the metrics, and the model if need be, whose values can then be given back.
+        first = (x[:1], options["y"][:1]) if "y" in options else x[0]
+        model.test_on_batch(*(first if isinstance(first, (tuple, list)) else (first,)))
         # All its steps may be done, and it was interrupted before it could say so.
         stopped_early = saved.info["finished"] and epochs <= saved.info["epochs"]
-        if stopped_early or saved.step >= total:
+        if stopped_early or saved.step >= epochs * count:
+            saved.load(model)
+            set_generators(saved.generators)
             progress.history = saved.info["history"]
             progress.note = "finished before"
             return progress.finish()
-        progress.note = f"resumed at step {saved.step:,} of {total:,}"
-    saver = _saver(checkpoints, saved, run, progress, data.count)
-    start = saver.step
-    arguments = {} if validation is None else {"validation_data": validation}
-    if validation is not None and isinstance(data, Arrays):
-        arguments["validation_batch_size"] = data.batch_size
+        progress.start = saved.info["history"]
+        progress.note = f"resumed at step {saved.step:,} of {epochs * count:,}"
+    saver, listed = _saver(model, checkpoints, saved, run, progress, count, callbacks)
     try:
-        with saver.interrupts():
-            model.fit(
-                data.batches(run["order"], start, total),
-                initial_epoch=start // data.count,
-                epochs=epochs,
-                steps_per_epoch=data.count,
-                shuffle=False,  # the batches come shuffled
-                verbose=0,
-                callbacks=[
-                    keras.callbacks.LambdaCallback(on_epoch_end=saver.go_on),
-                    progress,
-                    *callbacks,
-                    saver,
-                ],
-                **arguments,
-            )
+        with saver.signals():
+            model.fit(**options, initial_epoch=saver.step // count, callbacks=listed)
         run["finished"] = True
         saver.save()
     except KeyboardInterrupt:
         saver.save_if_whole()
         if saver.saved is not None:
-            stopped = f"stopped at step {saver.saved:,} of {total:,}"
+            stopped = f"stopped at step {saver.saved:,} of {epochs * count:,}"
             progress.note = ", ".join(filter(None, [progress.note, stopped]))
         progress.finish(stopped=saver.saved is None)
+        if saver.stop == signal.SIGTERM:
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        saver.train_again()
     return None
 
 
-def _saver(checkpoints, saved, run, progress, count):
-    """A Keras callback that saves between steps, and cuts the first epoch to what is left."""
+def _saver(model, checkpoints, saved, run, progress, count, callbacks):
+    """A Keras callback that restores and saves between steps; and the list of all."""
     import keras
 
     class Saver(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
             self.step = 0 if saved is None else saved.step  # steps done, of the whole run
-            self.left = count - self.step % count  # batches to come in this epoch
-            self.restored = saved
+            self.done = self.step % count  # batches to pass over in the epoch that comes
+            self.waits = saved  # what is to be restored
             self.saved = None  # the step of the last save in this call
             self.whole = True  # between two steps, nothing under way
-            self.cut = False
-            self.stop = False  # an interrupt waits for the batch under way
+            self.stop = False  # the signal that waits for the batch under way
+            self.train = None  # the model's own function, while batches are passed over
+            self.began = None  # the generators as the epoch under way began; None between two
 
         def on_epoch_begin(self, epoch, logs=None):
-            if self.restored is not None and self.step % count:
-                # Keras has just set the metrics to zero.
-                self.restored.load(self.model, groups=("metrics",), all_metrics=True)
+            if self.waits is not None:  # Keras has just set the metrics to zero
+                saved.load(self.model, all_metrics=True)
+                set_generators(saved.info["began"] or saved.generators)
+                if self.done:
+                    self.train = self.model.train_function
+                    self.model.train_function = self._pass
+                else:
+                    self.model.reset_metrics()
+                self.waits = None
+            self.began = generators()
 
         def on_train_batch_begin(self, batch, logs=None):
             self.whole = False
-            if self.restored is not None:  # as late as this: setting up the data draws too
-                self.restored.load_generators()
-                self.restored = None
+            if self.done:
+                self.train_again()
+                set_generators(saved.generators)
+                self.done = 0
 
         def on_train_batch_end(self, batch, logs=None):
             self.step += 1
-            self.left -= 1
-            if not self.left:  # what is due now waits for the validation
-                if batch + 1 < count and not self.model.stop_training:
-                    self.model.stop_training = self.cut = True  # Keras would run a whole epoch
-                return
-            self.whole = True
-            self._save_or_stop()
-
-        def go_on(self, epoch, logs=None):
-            """At an epoch's end, before the other callbacks: its end was no end of training."""
-            if self.cut:
-                self.model.stop_training = self.cut = False
+            if batch + 1 < count:  # what is due at an epoch's end waits for the validation
+                self.whole = True
+                self._save_or_stop()
 
         def on_epoch_end(self, epoch, logs=None):
-            self.step, self.left, self.whole = (epoch + 1) * count, count, True
+            self.step, self.whole = (epoch + 1) * count, True
+            self.began = None
             if epoch + 1 < run["epochs"] and not self.model.stop_training:
                 self._save_or_stop()
+
+        def _pass(self, *state_and_batch):
+            """Take a batch as Keras's train function does, and do nothing with it."""
+            *state, batch = state_and_batch
+            if keras.backend.backend() != "torch":
+                next(batch)  # it is an iterator
+            return ({}, *state) if state else {}
+
+        def train_again(self):
+            if self.train is not None:
+                self.model.train_function, self.train = self.train, None
 
         def _save_or_stop(self):
             if self.stop or checkpoints.due(self.step):
@@ -228,41 +145,86 @@ def _saver(checkpoints, saved, run, progress, count):
                 raise KeyboardInterrupt
 
         def save(self):
-            checkpoints.save(self.model, self.step, **run, history=progress.history)
+            more = {"history": progress.history, "began": self.began}
+            checkpoints.save(self.model, self.step, **run, **more)
             self.saved = self.step
 
         def save_if_whole(self):
             """After an interrupt that did not wait: save unless it was inside a step."""
+            if self.waits is not None or self.done:  # it did not come to where it was
+                saved.load(model)
+                return
             averages = getattr(self.model.optimizer, "use_ema", False)  # perhaps put in place
             if self.whole and not averages and self.saved != self.step:
                 self.save()
 
         @contextmanager
-        def interrupts(self):
-            """Let the first interrupt wait for the batch under way; a second one does not."""
-            usual = signal.getsignal(signal.SIGINT)
-            if threading.current_thread() is not threading.main_thread() or not callable(usual):
-                yield
-                return
+        def signals(self):
+            """Let the first interrupt or SIGTERM wait for the batch; a second one does not."""
 
             def wait(number, frame):
                 if self.stop:
                     raise KeyboardInterrupt
-                self.stop = True
+                self.stop = number
 
-            signal.signal(signal.SIGINT, wait)
+            usual = {}
+            if threading.current_thread() is threading.main_thread():
+                usual = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+            heard = {n: how for n, how in usual.items() if how not in (signal.SIG_IGN, None)}
+            for number in heard:
+                signal.signal(number, wait)
             try:
                 yield
             finally:
-                signal.signal(signal.SIGINT, usual)
+                for number, how in heard.items():
+                    signal.signal(number, how)
 
-    return Saver()
+    class Listed(keras.callbacks.CallbackList):
+        """Callbacks do not hear of batches that are passed over."""
+
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch >= saver.done:
+                super().on_train_batch_begin(batch, logs)
+
+        def on_train_batch_end(self, batch, logs=None):
+            if batch >= saver.done:
+                super().on_train_batch_end(batch, logs)
+
+    saver = Saver()
+    listed = [progress, *callbacks, saver]
+    return saver, Listed(listed, add_history=True, model=model, epochs=run["epochs"], steps=count)
 
 
-def _recipe(model, data, validation):
+def _check_batches(dataset):
+    """Refuse a ``PyDataset`` that could not give the same batches again."""
+    import keras
+
+    name = type(dataset).__name__
+    for method in ("on_epoch_begin", "on_epoch_end"):
+        if getattr(type(dataset), method) is not getattr(keras.utils.PyDataset, method):
+            raise ValueError(
+                f"x: {name}.{method} changes the data between epochs, which cannot be replayed "
+                "after an interruption; leave it out: Keras itself shuffles the batches"
+            )
+    if dataset.num_batches is None:
+        raise ValueError(f"x: {name} is endless; give it a __len__")
+    if not dataset.num_batches:
+        raise ValueError("x: no batches")
+    if _ends(dataset) != _ends(dataset):
+        raise ValueError(
+            f"x: {name} gives another batch 0 or {dataset.num_batches - 1} each time; with "
+            "checkpoints a batch must be a function of its index alone: draw random numbers "
+            "from np.random.default_rng([seed, index])"
+        )
+
+
+def _ends(dataset):
+    return [_fingerprint(dataset[i]) for i in (0, dataset.num_batches - 1)]
+
+
+def _recipe(model, options):
     """What must be the same for two runs to be one: JSON values, in readable places."""
     import keras
-    from keras.src.utils.rng_utils import get_random_seed  # it has no public name
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of parts that Keras could not save
@@ -270,10 +232,13 @@ def _recipe(model, data, validation):
         config = None
         with suppress(Exception):  # a model without a configuration
             config = _settled(model.get_config())
+    x, y, validation = (options.get(name) for name in ("x", "y", "validation_data"))
+    data = {"batches": _ends(x)} if y is None else {"x": _fingerprint(x), "y": _fingerprint(y)}
     return {
         "backend": keras.backend.backend(),
-        "seed": get_random_seed(),
-        **data.recipe(),
+        "seed": keras_global("random_seed"),
+        "batch size": options.get("batch_size"),
+        "data": data,
         "validation": None if validation is None else [_fingerprint(v) for v in validation],
         "optimizer": _settled(compiled.get("optimizer")),
         "loss": _settled(compiled.get("loss")),
@@ -337,18 +302,3 @@ def _fingerprint(value):
             digest.update(f"{array.dtype.str} {array.shape}".encode())
             digest.update(array.reshape(-1).view("uint8"))
     return digest.hexdigest()[:12]
-
-
-def _shapes(batch):
-    """The shapes of a batch's items: all axes but the first."""
-    import keras
-
-    return [tuple(leaf.shape[1:]) for leaf in keras.tree.flatten(batch) if leaf is not None]
-
-
-def _as_keras_would(array):
-    """A NumPy array; fractions in Keras's precision."""
-    import keras
-
-    array = np.asarray(array)
-    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array

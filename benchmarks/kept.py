@@ -1,0 +1,29 @@
+"""Finished runs of a sweep, on disk as soon as they are made: a script cut off goes on."""
+
+import json
+from pathlib import Path
+
+from ae_lib._files import write_json
+
+
+class Kept:
+    """Results by name, in one JSON file that is written whole.
+
+    Attributes: ``runs``, the dict of those there are.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.runs = json.loads(self.path.read_text("utf8")) if self.path.exists() else {}
+
+    def get(self, key, run, *arguments):
+        """The result under ``key``; ``run(*arguments)`` makes it when it is missing."""
+        if key not in self.runs:
+            self.runs[key] = run(*arguments)
+            print(key, json.dumps(self.runs[key]), flush=True)
+            write_json(self.path, self.runs)
+        return self.runs[key]
+
+    def remove(self):
+        """The record is written: the file has done its duty."""
+        self.path.unlink(missing_ok=True)
