@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 
 from ae_lib import decoding, text
-from ae_lib.data import DataError
 from ae_lib._files import whole_file
+from ae_lib.data import DataError
 
 WEIGHTS = Path(__file__).parent / "weights"
 _FORMAT = "ae-lib text model 2"

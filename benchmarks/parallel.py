@@ -2,7 +2,7 @@
 
     python -m benchmarks.parallel [--rounds 7]
 
-The workers are those of ``python -m ae_lib.training.parallel``, engine JAX. One process is held
+The workers are those of ``python -m ae_lib.training.parallel``. One process is held
 on one core, or has both; two have both between them. To hold each of the two on a core of its
 own would measure the kernel's scheduler: gloo's receiver spins while a sender holds the lock that
 both need, and on one core it spins until the scheduler's next tick (see ``_let_senders_finish``).
@@ -23,13 +23,13 @@ a step, 2 (n − 1) / n · parameters · 4 (Patarasuk & Yuan 2009). A step inclu
 import argparse
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from ae_lib.training._parallel_meet import free_port
 from benchmarks.environment import RECORDS, write_record
 
 HIDDEN = {"narrow": (64,), "wide": (1024,)}
@@ -45,8 +45,10 @@ def run(hidden, batch, cores, steps=STEPS):
         steps: how many; those after the first ``WARMUP`` count.
     """
     load = os.getloadavg()[0]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "ae_lib.training.parallel"]
-    command += ["--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(len(cores))]
+    command += ["--coordinator", f"127.0.0.1:{port}", "--processes", str(len(cores))]
     command += ["--batch", str(batch), "--steps", str(steps), "--hidden", *map(str, hidden)]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"

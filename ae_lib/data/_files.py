@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ae_lib._files import DataError, whole_file  # noqa: F401
+from ae_lib._files import DataError
 
 HERE = Path(__file__).parent
 

@@ -1,103 +1,129 @@
-"""What the workers train, and what they keep of it: the same on both engines."""
+"""What the workers of ``parallel`` train, and what they keep of it."""
 
 import hashlib
 import importlib.metadata
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 
 from ae_lib.training._checkpoints import Checkpoints
-from ae_lib.training._parallel_meet import Failure
+
+
+class Failure(Exception):
+    """What went wrong, in one line, and what to do. ``status`` is the exit status."""
+
+    def __init__(self, message, status=1):
+        super().__init__(message)
+        self.status = status
 
 
 class Task:
     """A dense autoencoder on Fashion-MNIST, in an order that seed and step decide.
 
     Args:
-        engine: the Keras backend's name.
-        steps, batch, seed: ints; ``batch`` is that of all workers together.
-        hidden: widths of the hidden layers.
-        folder, every: where checkpoints go (None: nowhere) and after how many steps.
-        writes: whether this process is the one that writes them.
-        tell: function that is given messages (dicts) for the watcher.
+        options: with ``steps``, ``batch`` (of all workers together), ``seed``, ``hidden``,
+            ``folder`` and ``every`` (for checkpoints), ``json`` (where the losses go).
     """
 
     images = 10_000  # in the training part that ships
 
-    def __init__(self, engine, steps, batch, seed, hidden, folder, every, writes, tell=None):
-        self.engine, self.steps, self.batch, self.seed = engine, steps, batch, seed
-        self.hidden, self.folder, self.every = tuple(hidden), folder, every
-        self.writes, self.tell = writes, tell
+    def __init__(self, options):
+        self.options, self.steps, self.batch = options, options.steps, options.batch
+        self.index, self.processes = options.index or 0, options.processes or 1
         self.step, self.losses, self.seconds = 0, [], []
         self._epoch = self._order = self._x = self._since = None
-        self._checkpoints = None if folder is None else Checkpoints(folder, every_steps=every)
+        self._checkpoints = None
+        if options.folder is not None:
+            self._checkpoints = Checkpoints(options.folder, every_steps=options.every)
 
-    @classmethod
-    def of(cls, options, tell=None):
-        """The task that the command line asks for."""
-        names = ("engine", "steps", "batch", "seed", "hidden", "folder", "every")
-        values = {name: getattr(options, name) for name in names}
-        return cls(**values, writes=options.index == 0, tell=tell)
-
-    def settings(self):
-        """What all workers must have in common: dict of plain values."""
-        packages = ("numpy", "keras", "jax" if self.engine == "jax" else "tensorflow")
-        versions = {name: importlib.metadata.version(name) for name in packages}
-        return {**self.run(), "steps": self.steps, "versions": versions}
+    def who(self):
+        return f"worker {self.index} of {self.processes}"
 
     def run(self):
         """What a checkpoint and this task must have in common: dict of plain values."""
-        return {
-            "engine": self.engine,
-            "batch": self.batch,
-            "seed": self.seed,
-            "hidden": list(self.hidden),
-        }
+        options = self.options
+        return {"batch": self.batch, "seed": options.seed, "hidden": list(options.hidden)}
+
+    def settings(self):
+        """What all workers must have in common: dict of plain values."""
+        versions = {name: importlib.metadata.version(name) for name in ("numpy", "keras", "jax")}
+        return {**self.run(), "steps": self.steps, "versions": versions}
+
+    def check_share(self, n):
+        """Raise Failure unless the batch divides among n workers."""
+        if self.batch % n:
+            below = self.batch - self.batch % n
+            near = f"{below} or {below + n}" if below else f"{n}"
+            raise Failure(
+                f"batch: {self.batch} images do not divide among {n} workers; take {near}", 2
+            )
+        if self.batch > self.images:
+            raise Failure(
+                f"batch: at most the {self.images} images there are, not {self.batch}", 2
+            )
+
+    def place(self, index, processes):
+        """Say which worker this is of how many; all together find out that they agree."""
+        self.index, self.processes = index, processes
+        self.check_share(processes)
+        if processes > 1:
+            from jax.experimental import multihost_utils
+
+            mine = [json.dumps(self.settings()).encode(), self.newest()[1].encode()]
+            mine = np.frombuffer(b"".join(hashlib.sha256(m).digest() for m in mine), np.int32)
+            found = np.asarray(multihost_utils.process_allgather(mine)).reshape(processes, 2, -1)
+            options, stored = (found == found[0]).all(axis=(0, 2))
+            if not options:
+                raise Failure("workers differ in options or versions; start all with the same", 2)
+            if not stored:
+                raise Failure(
+                    "folder: the workers see different checkpoints; give all a folder that they "
+                    "share, or copy worker 0's to the others",
+                    2,
+                )
+        if index == 0:
+            n, share = processes, self.batch // processes
+            words = f"{n} worker{'s' * (n > 1)} (jax), {share} of {self.batch} images each"
+            print(words, flush=True)
 
     def model(self):
-        """The model with its first weights and its optimizer; for ``fit``, compiled."""
+        """The compiled model with its first weights."""
+        import random
+
         import keras
 
-        from ae_lib import models, training
+        from ae_lib import models
 
-        if self.engine == "tensorflow":
-            training.set_seed(self.seed)
-        else:
-            import random
-
-            # Where Keras's initialisers draw their seeds. Its set_random_seed would, beside
-            # that, load TensorFlow for seconds when it is installed.
-            random.seed(self.seed)
-        self.loss = keras.losses.MeanSquaredError()
-        model = models.dense_autoencoder(hidden=self.hidden)
-        if self.engine == "tensorflow":
-            # Not compiled: under a strategy the metrics of ``compile`` are variables that all
-            # workers must read together, and a checkpoint is written by one alone.
-            model.optimizer = keras.optimizers.Adam(1e-3)
-        else:
-            model.compile(keras.optimizers.Adam(1e-3), self.loss, metrics=[_now(self.loss)])
-            # JAX's processes make a variable together. Keras's global generator is one, and
-            # must not first be made by the one that writes a checkpoint: it would wait for ever.
-            keras.random.uniform(())
+        # Where Keras's initialisers draw their seeds. Its set_random_seed would, beside that,
+        # load TensorFlow for seconds when it is installed.
+        random.seed(self.options.seed)
+        model = models.dense_autoencoder(hidden=tuple(self.options.hidden))
+        loss = keras.losses.MeanSquaredError()
+        model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[_now(loss)])
+        # JAX's processes make a variable together. Keras's global generator is one, and must
+        # not first be made by the one that writes a checkpoint: it would wait for ever.
+        keras.random.uniform(())
         model.optimizer.build(model.trainable_variables)
         self.parameters = model.count_params()
         return model
 
-    def rows(self, step, index=0, processes=1):
-        """Worker ``index``'s share of the batch of a step: float32 (batch / processes, 28, 28)."""
+    def rows(self, step):
+        """This worker's share of the batch of a step: float32 (batch / processes, 28, 28)."""
         if self._x is None:
             from ae_lib import data
 
             self._x = data.load_fashion_mnist().train.x
         epoch, place = divmod(step, self.images // self.batch)
         if epoch != self._epoch:
-            rng = np.random.default_rng((self.seed, epoch))
+            rng = np.random.default_rng((self.options.seed, epoch))
             self._epoch, self._order = epoch, rng.permutation(self.images)
-        share = self.batch // processes
-        first = place * self.batch + index * share
+        share = self.batch // self.processes
+        first = place * self.batch + self.index * share
         return self._x[self._order[first : first + share]]
 
-    def batches(self, start, index=0, processes=1):
+    def batches(self, start):
         """The shares from step ``start`` to the end, as Keras's ``fit`` takes them."""
         import keras
 
@@ -105,10 +131,10 @@ class Task:
 
         class Share(keras.utils.PyDataset):
             def __len__(self):
-                return max(1, task.steps - start)
+                return task.steps - start
 
             def __getitem__(self, k):
-                x = task.rows(start + k, index, processes)
+                x = task.rows(start + k)
                 return x, x
 
         return Share()
@@ -125,18 +151,27 @@ class Task:
         run = saved.info.get("run", "something else")
         if run != self.run():
             raise Failure(
-                f"folder: {self.folder} holds another run, {run}; this is {self.run()}: give "
-                "the same options, or another folder",
+                f"folder: {self.options.folder} holds another run, {run}; this is {self.run()}: "
+                "give the same options, or another folder",
                 2,
             )
         return saved.step, hashlib.sha256(saved.path.read_bytes()).hexdigest()
+
+    def advice(self):
+        """What to do after a failure."""
+        again = "run the same command again"
+        if self._checkpoints is None:
+            return f"{again}; with --folder it would go on from its newest checkpoint"
+        step, _ = self.newest()
+        return f"{again}, it goes on from step {step}" if step else again
 
     def restore(self, model):
         """Bring the model to the newest checkpoint; returns its step, 0 if there is none."""
         info = self._checkpoints.restore(model) if self._checkpoints else None
         if info:
             self.step, self.losses = info["step"], list(info["losses"])
-            self.tell({"resumed": self.step, "step": self.step, "saved": self.step})
+            if self.index == 0:
+                print(f"going on from step {self.step}", flush=True)
         self._since = time.perf_counter()
         return self.step
 
@@ -148,27 +183,29 @@ class Task:
         self.losses.append(loss)
         if not np.isfinite(loss):
             raise Failure(f"the loss became {loss} in step {step}: nothing more can be learned")
-        keeps = self.writes and self._checkpoints
-        if keeps and (step == self.steps or self._checkpoints.due(step)):
+        due = self._checkpoints and (step == self.steps or self._checkpoints.due(step))
+        if self.index == 0 and due:
             try:
                 self._checkpoints.save(model, step, losses=self.losses, run=self.run())
             except OSError as error:
                 raise Failure(error.strerror) from error
-            self.tell({"step": step, "saved": step})
-        if step == self.steps or step % max(1, self.steps // 10) == 0:
-            self.tell({"step": step, "loss": loss})
+        if self.index == 0 and (step == self.steps or step % max(1, self.steps // 10) == 0):
+            print(f"step {step} of {self.steps} · loss {loss:.6f}", flush=True)
         self._since = time.perf_counter()
 
-    def record(self, processes):
-        """What ``--json`` holds."""
-        return {
+    def finish(self):
+        """Worker 0 writes what ``--json`` asks for."""
+        if self.options.json is None or self.index:
+            return
+        record = {
             **self.settings(),
-            "processes": processes,
+            "processes": self.processes,
             "parameters": self.parameters,
             "losses": self.losses,
             "resumed_at": self.steps - len(self.seconds),
             "seconds": self.seconds,
         }
+        Path(self.options.json).write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
 
 
 def _now(loss):

@@ -2,131 +2,92 @@
 
     python -m ae_lib.training.parallel --workers 2
     python -m ae_lib.training.parallel --coordinator host:port --processes 2 --index 0
+    srun python -m ae_lib.training.parallel --cluster
 
-The first starts two workers on this machine; the second is one worker among ``--processes``,
-each started on its own host with its own ``--index`` and else the same options. Every worker
-has the whole model and computes the gradient of its share of each batch; the engine adds the
-gradients up between the workers, so that all take the same step (synchronous data parallelism;
-Goyal et al. 2017). ``--batch`` is the batch of all together: it is what decides what is
-learned, so one worker and several see the same losses, up to the order of additions.
+The first starts two workers on this machine. The second is one worker among ``--processes``:
+each host runs it with its own ``--index`` and else the same options. With the third,
+``jax.distributed`` finds address, number and index by itself: under Slurm, Open MPI or
+Kubernetes. Every worker has the whole model and computes the gradient of its share of each
+batch; JAX adds the gradients up, so that all take the same step (synchronous data parallelism;
+Goyal et al. 2017). ``--batch`` is the batch of all together: it is what decides what is learned,
+so one worker and several see the same losses, up to the order of additions.
 
-Engines: ``jax`` (Keras's ``DataParallel`` over ``jax.distributed``, the model's own ``fit``)
-and ``tensorflow`` (``MultiWorkerMirroredStrategy`` with a loop of our own; see
-``train_with_tensorflow`` for the reason). What is trained is chapter 02's autoencoder on the
-Fashion-MNIST that ships. The order of the images follows from seed and step alone.
+What is trained is chapter 02's autoencoder on the Fashion-MNIST that ships. The order of the
+images follows from seed and step alone. What Keras 3.13 leaves to its caller when processes
+share ``fit``: each must give its own share (the whole batch given to all is no error, and no
+gain), all shares of one size; and what makes a variable waits until all processes do the same.
 
-What Keras 3.13 leaves to its caller when JAX's processes share ``fit``: a ``tf.data`` dataset is
-split by itself, anything else must come as each process's own share (the whole batch given to
-all is no error, and no gain); shares of different sizes are not noticed, and each process
-reports another loss, so a batch must divide by the workers, the last of an epoch too; and what
-makes a variable, or sets one, waits until all processes do the same. Each new epoch does.
-
-Each worker trains in a process of its own below the one that was started, which watches it
-and the other workers (``_parallel_meet``, ``_parallel_watch``). When one is gone, the rest are
-stopped within a minute and say so; the same command then goes on from the last checkpoint in
-``--folder``, which only worker 0 writes and all must see. Between machines all TCP ports must be
-open, for the engines take free ones; and JAX's workers find each other by what each host's own
-name stands for on it, which must not be 127.* in its ``/etc/hosts``. ``--workers`` gives each a
-GPU, or none any; workers that are started one by one share GPUs out by ``CUDA_VISIBLE_DEVICES``.
-Exit status: 0, all steps done; 1, a worker failed; 2, an option that cannot be; 75, worker 0's
-port is taken.
+JAX's coordination service notices a worker that is gone or silent: the rest end within a
+minute. The same command then goes on from the newest checkpoint in ``--folder``, which only
+worker 0 writes and all must see. Between machines all TCP ports must be open, and each host's
+own name must not stand for 127.* in its ``/etc/hosts``: there the others would look for it.
+``--workers`` gives each a GPU, or none any; workers that are started one by one share GPUs out
+by ``CUDA_VISIBLE_DEVICES``. Exit status: 0, all steps done; 1, a worker failed; 2, an option
+that cannot be.
 """
 
 import argparse
 import contextlib
 import importlib.util
 import itertools
-import json
 import os
-import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 
-from ae_lib.training._parallel_meet import (
-    PORT_TAKEN,
-    Failure,
-    free_port,
-    join_address,
-    meet,
-    name_address,
-)
-from ae_lib.training._parallel_task import Task
-from ae_lib.training._parallel_watch import STALL, Watch
+from ae_lib.training._parallel_task import Failure, Task
 
-ENGINES = ("jax", "tensorflow")
-LEASH = "AE_PARALLEL_LEASH"  # set: who started this process holds its standard input
-ROLE = "AE_PARALLEL_ADDRESSES"  # set, for the process that trains: the engine's addresses
-TRIES = 5  # ports that the launcher tries
-PATIENCE = 60.0
-LONGEST = 3600.0  # seconds that --patience and --stall may be
+CHILD = "AE_PARALLEL_CHILD"  # set: the launcher started this worker, and holds its standard input
+SILENCE = 30  # seconds without a heartbeat after which JAX counts a worker as gone
+GRACE = 2.0  # seconds in which the cause of a failure may still overtake its consequence
 
 
-def train_with_jax(addresses, index, task):
-    """Train on all processes at once: ``addresses`` are theirs, ``index`` says which is this."""
+def train(task, coordinator=None, processes=None, index=None, patience=300):
+    """Train on all processes at once; without an address, as the cluster's manager says."""
     import jax
     import keras
 
     jax.distributed.initialize(
-        addresses[0], len(addresses), index, coordinator_bind_address=addresses[0]
+        coordinator,
+        processes,
+        index,
+        initialization_timeout=patience,
+        heartbeat_timeout_seconds=SILENCE,
+        shutdown_timeout_seconds=SILENCE,
+        coordinator_bind_address=coordinator if index == 0 else None,
     )
+    task.place(jax.process_index(), jax.process_count())
     everywhere = keras.distribution.DataParallel(auto_shard_dataset=False)
     keras.distribution.set_distribution(everywhere)
     model = task.model()  # replicated: the same seed gives all the same weights
     start = task.restore(model)
-    share = task.batches(start, index, len(addresses))  # sharded: our rows of each batch
     told = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda k, logs: task.report(model, start + k + 1, logs["now"])
     )
-    if start < task.steps:
-        model.fit(share, shuffle=False, verbose=0, callbacks=[told])
-
-
-def train_with_tensorflow(addresses, index, task):
-    """The same by ``tf.distribute``. Its loop is ours: Keras 3's ``fit`` fails under it."""
-    workers = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-    os.environ["TF_CONFIG"] = json.dumps(workers)
-    import tensorflow as tf
-
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    with strategy.scope():
-        model = task.model()
-    start = task.restore(model)
-
-    def on_each(x):
-        with tf.GradientTape() as tape:
-            loss = task.loss(x, model(x, training=True))  # Keras divides it by the workers
-        gradients = tape.gradient(loss, model.trainable_variables)
-        model.optimizer.apply(gradients)  # adds the gradients up between the workers
-        return loss
-
-    step = tf.function(lambda x: strategy.reduce("SUM", strategy.run(on_each, (x,)), axis=None))
-    for k in range(start, task.steps):
-        x = tf.constant(task.rows(k, index, len(addresses)))
-        task.report(model, k + 1, step(x))
+    if start < task.steps:  # sharded: our rows of each batch
+        model.fit(task.batches(start), shuffle=False, verbose=0, callbacks=[told])
+    task.finish()
 
 
 def main(arguments=None):
     """Run the command line; returns the exit status."""
     try:
         options = _options(arguments)
-        if os.environ.get(ROLE):
-            _train(options)
-        elif options.workers:
-            return _launch(options)
-        else:
-            _work(options)
+        task = Task(options)
+        task.newest()  # a folder of another run is refused here
+        return _launch(options, task) if options.workers else _work(options, task)
     except Failure as failure:
         print(f"parallel: {failure}", file=sys.stderr, flush=True)
         return failure.status
     except KeyboardInterrupt:
         print("parallel: stopped by hand", file=sys.stderr, flush=True)
         return 130
-    return 0
 
 
 def _options(arguments):
@@ -139,7 +100,7 @@ def _options(arguments):
     parser.add_argument("--coordinator", metavar="HOST:PORT", help="where worker 0 listens")
     parser.add_argument("--processes", type=int, metavar="N", help="workers in all")
     parser.add_argument("--index", type=int, metavar="I", help="which one this is: 0…N-1")
-    parser.add_argument("--engine", choices=ENGINES, default="jax")
+    parser.add_argument("--cluster", action="store_true", help="ask Slurm, Open MPI, Kubernetes")
     parser.add_argument("--steps", type=int, default=100, help="in all; default 100")
     parser.add_argument("--batch", type=int, default=64, help="of all workers; default 64")
     parser.add_argument("--seed", type=int, default=0)
@@ -148,10 +109,7 @@ def _options(arguments):
     parser.add_argument("--every", type=int, default=20, help="steps between checkpoints")
     parser.add_argument("--json", metavar="FILE", help="where worker 0 writes the losses")
     parser.add_argument(
-        "--patience", type=float, default=PATIENCE, help="seconds to wait for the others"
-    )
-    parser.add_argument(
-        "--stall", type=float, default=STALL, help="seconds without a step after which all stop"
+        "--patience", type=int, default=300, help="seconds to wait for the others; default 300"
     )
     options = parser.parse_args(arguments)
     _check(options)
@@ -159,106 +117,99 @@ def _options(arguments):
 
 
 def _check(options):
-    one = (options.coordinator, options.processes, options.index)
-    if options.workers is None and None in one:
-        raise Failure("give --workers N, or --coordinator, --processes and --index", 2)
-    if options.workers is not None and one != (None, None, None):
-        raise Failure("workers: it starts all by itself; leave out --coordinator and so on", 2)
-    for name, least in (("workers", 1), ("processes", 1), ("steps", 1), ("batch", 1), ("seed", 0)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise Failure(f"{name}: expected a whole number of at least {least}, got {value}", 2)
-    if options.every < 1 or min(options.hidden, default=1) < 1:
-        raise Failure("every, hidden: expected whole numbers of at least 1", 2)
-    for name in ("patience", "stall"):
-        if not 0 < getattr(options, name) <= LONGEST:
-            raise Failure(
-                f"{name}: expected more than 0 and at most {LONGEST:g} seconds, got "
-                f"{getattr(options, name)}",
-                2,
-            )
-    n = options.workers or options.processes
-    if options.index is not None and not 0 <= options.index < n:
-        raise Failure(f"index: expected 0…{n - 1} with --processes {n}, got {options.index}", 2)
-    if options.batch % n:
-        below = options.batch - options.batch % n
-        near = f"{below} or {below + n}" if below else f"{n}"
+    by_hand = (options.coordinator, options.processes, options.index)
+    ways = [options.workers is not None, options.cluster, by_hand != (None, None, None)]
+    if sum(ways) != 1 or (ways[2] and None in by_hand):
         raise Failure(
-            f"batch: {options.batch} images do not divide among {n} workers; take {near}", 2
+            "give --workers N, or --cluster, or --coordinator with --processes and --index; "
+            "one of the three",
+            2,
         )
-    if options.batch > Task.images:
-        raise Failure(f"batch: at most the {Task.images} images there are, not {options.batch}", 2)
-    for module in ("keras", options.engine):
+    least = {"workers": 1, "processes": 1, "index": 0, "steps": 1, "batch": 1, "seed": 0}
+    for name, bound in {**least, "every": 1, "patience": 1}.items():
+        value = getattr(options, name)
+        if value is not None and value < bound:
+            raise Failure(f"{name}: expected a whole number of at least {bound}, got {value}", 2)
+    if min(options.hidden, default=1) < 1:
+        raise Failure(f"hidden: expected whole numbers of at least 1, got {options.hidden}", 2)
+    n = options.workers or options.processes or 1
+    if options.index is not None and options.index >= n:
+        raise Failure(f"index: expected 0…{n - 1} with --processes {n}, got {options.index}", 2)
+    if options.coordinator is not None:
+        host, _, port = options.coordinator.rpartition(":")
+        if not (host and port.isdecimal() and 0 < int(port) < 65536):
+            raise Failure(f"coordinator: expected host:port, got {options.coordinator!r}", 2)
+    Task(options).check_share(n)
+    for name, refused in (("json", Path.is_dir), ("folder", Path.is_file)):
+        path = getattr(options, name)
+        if path is not None and refused(Path(path)):
+            kinds = ("file", "folder") if name == "json" else ("folder", "file")
+            raise Failure(f"{name}: expected a {kinds[0]}, but {path} is a {kinds[1]}", 2)
+    if options.json is not None and not Path(options.json).absolute().parent.is_dir():
+        raise Failure(f"json: there is no folder {Path(options.json).absolute().parent}", 2)
+    for module in ("keras", "jax"):
         if importlib.util.find_spec(module) is None:
-            raise Failure(f"engine: {module} is not installed; python -m pip install {module}", 2)
+            raise Failure(f"{module} is not installed; python -m pip install {module}", 2)
 
 
 # The launcher
 
 
-def _launch(options):
-    """Start all workers on this machine's loopback and wait; returns the exit status."""
-    devices = _devices(options.workers)
-    for _ in range(TRIES):
-        status, words = _run_all(options, join_address("127.0.0.1", free_port()), devices)
-        if status != PORT_TAKEN:  # someone took the port between our look and its use
-            break
-    for line in dict.fromkeys(words):
-        print(line, file=sys.stderr, flush=True)
-    return 1 if status == PORT_TAKEN else status
-
-
-def _run_all(options, address, devices):
+def _launch(options, task):
+    """Start all workers on this machine's loopback and wait for them; returns the exit status."""
     n = options.workers
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
     command = [sys.executable, "-m", "ae_lib.training.parallel", "--coordinator", address]
-    command += ["--processes", str(n), *_passed_on(options)]
-    words, listeners, workers = [], [], []
+    for name in ("steps", "batch", "seed", "folder", "every", "json", "patience"):
+        if getattr(options, name) is not None:
+            command += [f"--{name}", str(getattr(options, name))]
+    command += ["--hidden", *map(str, options.hidden), "--processes", str(n)]
+    workers = []
+    said = [tempfile.TemporaryFile() for _ in range(n)]  # noqa: SIM115
     try:
-        for i in range(n):
+        for i, device in enumerate(_devices(n)):
             worker = subprocess.Popen(
                 [*command, "--index", str(i)],
                 stdin=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf8",
-                env={**os.environ, **devices[i], LEASH: "1"},
+                stderr=said[i],
+                env={**os.environ, **device, CHILD: "1"},
             )
             workers.append(worker)
-            listener = threading.Thread(target=lambda e=worker.stderr: words.extend(e))
-            listener.start()
-            listeners.append(listener)
-        while any(worker.poll() is None for worker in workers):
-            statuses = [worker.poll() for worker in workers]
-            if any(statuses):  # the others have heard of it, too, if they ever met
-                _wait(workers, seconds=0 if PORT_TAKEN in statuses else 45)
+            print(f"worker {i} is process {worker.pid}", flush=True)
+        while not any(worker.poll() for worker in workers):
+            if all(worker.returncode == 0 for worker in workers):
                 break
             time.sleep(0.05)
+        failed = [i for i in range(n) if workers[i].returncode]
+        time.sleep(GRACE * bool(failed))
+        failed += [i for i in range(n) if workers[i].poll() and i not in failed]
     finally:
         for worker in workers:
-            worker.stdin.close()
             worker.kill()
             worker.wait()
-        for listener in listeners:
-            listener.join()
-    statuses = [worker.returncode for worker in workers]
-    told = [status for status in statuses if status > 0]
-    if PORT_TAKEN in statuses:
-        return PORT_TAKEN, words
-    return (told[0] if told else int(any(statuses))), [line.rstrip() for line in words]
+            worker.stdin.close()
+    # A signal from outside is a cause; an abort, or an error of the exchange, may follow from it.
+    killed = [i for i in failed if -signal.SIGABRT != workers[i].returncode < 0]
+    guilty = (killed or failed or [0])[0]
+    said[guilty].seek(0)
+    sys.stderr.write(said[guilty].read().decode(errors="replace"))
+    if failed:
+        raise Failure(
+            f"worker {guilty} of {n} {_fate(workers[guilty].returncode)}"
+            + ("; the others were stopped" if n > 1 else "")
+            + f"; {task.advice()}"
+        )
+    return 0
 
 
-def _wait(workers, seconds):
-    end = time.monotonic() + seconds
-    for worker in workers:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.wait(max(0, end - time.monotonic()))
-
-
-def _passed_on(options):
-    names = ("engine", "steps", "batch", "seed", "folder", "every", "json", "patience", "stall")
-    given = [(name, getattr(options, name)) for name in names]
-    pairs = [(f"--{name}", str(value)) for name, value in given if value is not None]
-    return [*(word for pair in pairs for word in pair), "--hidden", *map(str, options.hidden)]
+def _fate(status):
+    if status >= 0:
+        return f"failed (exit status {status})"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"
 
 
 def _devices(n):
@@ -269,7 +220,11 @@ def _devices(n):
         found = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
         found = [*itertools.takewhile(lambda name: name.strip() not in ("", "-1"), found)]
     else:
-        found = [str(i) for i in range(_count_gpus())]
+        found = []
+        with contextlib.suppress(OSError):
+            done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+            lines = [s for s in done.stdout.splitlines() if s.startswith("GPU ")]
+            found = [str(i) for i in range(len(lines))]
     if len(found) >= n:
         return [{"CUDA_VISIBLE_DEVICES": found[i]} for i in range(n)]
     if found:
@@ -278,169 +233,33 @@ def _devices(n):
     return [{}] * n
 
 
-def _count_gpus():
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True
-        )
-        return sum(line.startswith("GPU ") for line in done.stdout.splitlines())
-    return 0
+# A worker
 
 
-# A worker: it watches, the process below it trains
-
-
-def _work(options):
-    if os.environ.get(LEASH):
-        _on_leash()
-    task = Task.of(options)
-    step, digest = task.newest()
-    card = {
-        "index": options.index,
-        "processes": options.processes,
-        "host": socket.gethostname(),
-        "settings": task.settings(),
-        "stored": digest,
-    }
-    if options.engine == "jax":
-        card["name_address"] = name_address()
-    team = meet(options.coordinator, card, options.patience)
-    chief = options.index == 0
-    if chief:
-        n, share = options.processes, options.batch // options.processes
-        workers = f"{n} worker" + "s" * (n > 1)
-        print(f"{workers} ({options.engine}), {share} of {options.batch} images each", flush=True)
-
-    def show(message):
-        if chief and "loss" in message:
-            print(f"step {message['step']} of {task.steps} · loss {message['loss']:.6f}")
-        elif chief and "resumed" in message:
-            print(f"going on from step {message['resumed']}")
-        elif chief and "finished" in message and options.json:
-            _write(Path(options.json), message["finished"])
-        sys.stdout.flush()
-
-    watch = Watch(team, step, bool(options.folder), show, options.stall)
-    with tempfile.TemporaryFile() as complaints:
-        trainer, listener = _start_trainer(options, team, complaints)
-        try:
-            watch.run()
-        except Failure as failure:
-            if chief:
-                if failure.advice:  # a step or two, and a checkpoint, may have come after it
-                    trainer.kill()
-                    trainer.wait()
-                    with contextlib.suppress(Failure):
-                        watch.saved = max(watch.saved, task.newest()[0])
-                    failure.advice = watch.advice()
-                team.send({"stop": str(failure)})
-            raise
-        finally:
-            trainer.stdin.close()
-            if not watch.done:
-                trainer.kill()
-            trainer.wait()
-            listener.join()
-            team.close()
-
-
-def _start_trainer(options, team, complaints):
-    """Start the process that trains; what it says goes into the team's messages."""
-    proxies = {name for name in os.environ if name.lower().endswith("_proxy")}
-    environment = {
-        **{k: v for k, v in os.environ.items() if k not in proxies},  # gRPC would follow them
-        ROLE: json.dumps([card["engine"] for card in team.cards]),
-        LEASH: "1",
-    }
-    command = [sys.executable, "-m", "ae_lib.training.parallel"]
-    command += ["--coordinator", options.coordinator, "--processes", str(options.processes)]
-    command += [*_passed_on(options), "--index", str(options.index)]
-    pipe = subprocess.PIPE
-    trainer = subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=complaints, env=environment
-    )
-
-    def listen():
-        for line in trainer.stdout:
-            with contextlib.suppress(ValueError):  # half a line: it was killed as it spoke
-                team.messages.put((team.index, json.loads(line)))
-        status = trainer.wait()
-        complaints.seek(0)
-        lines = complaints.read().decode(errors="replace").strip().splitlines()
-        causes = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Exit)\b", line)]
-        words = [*lines, *causes][-1].rpartition(".errors_impl.")[2] if lines else ""
-        words = words[:300] or f"exit status {status}"
-        team.messages.put((team.index, {"ended": status, "words": words}))
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    return trainer, listener
-
-
-def _on_leash():
-    """End this process when the one that started it is gone."""
-
-    def wait():
-        while os.read(0, 1):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _write(path, record):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf8") as file:
-        file.write(json.dumps(record, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-# The process that trains
-
-
-def _train(options):
-    events = os.dup(1)
-    os.dup2(2, 1)  # whatever libraries print is no message
-    os.environ["KERAS_BACKEND"] = options.engine
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    leaving = threading.Event()
-    lock = threading.Lock()
-
-    def tell(message):
-        data = json.dumps(message).encode() + b"\n"
-        with lock:
-            while data:
-                data = data[os.write(events, data) :]
-
-    def hold():
-        while os.read(0, 1):
-            pass
-        os._exit(0 if leaving.is_set() else 1)
-
-    task = Task.of(options, tell)
-
-    def pulse():
-        while True:
-            tell({"step": task.step})
-            time.sleep(0.25)
-
-    for function in (hold, pulse):
-        threading.Thread(target=function, daemon=True).start()
-    addresses = json.loads(os.environ.pop(ROLE))
-    if options.engine == "jax":
-        _let_senders_finish()
-    engine = train_with_jax if options.engine == "jax" else train_with_tensorflow
+def _work(options, task):
+    if os.environ.get(CHILD):  # end when the launcher is gone, which closes the other end
+        threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]  # gRPC would follow them
+    os.environ["KERAS_BACKEND"] = "jax"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # gloo greets there
+    _let_senders_finish()
     try:
-        engine(addresses, options.index, task)
+        train(task, options.coordinator, options.processes, options.index, options.patience)
+        sys.stdout.flush()
+        return 0
     except Failure as failure:
-        tell({"error": str(failure)})
-        threading.Event().wait()
-    tell({"finished": task.record(len(addresses))})
-    leaving.set()
-    threading.Event().wait()  # until all are done: an engine's farewell is no failure
+        words, status = failure, failure.status
+    except Exception as error:
+        if type(error).__name__ != "JaxRuntimeError":
+            traceback.print_exc()
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        words, status = f"{task.who()} stopped at step {task.step}: {lines[0][:200]}", 1
+        words += f". If it lost another worker, that one says why; {task.advice()}"
+    print(f"parallel: {words}", file=sys.stderr, flush=True)
+    os._exit(status)  # not by way of JAX's farewell, which would wait for those that are gone
 
 
 def _let_senders_finish():
