@@ -9,7 +9,7 @@ BIN := .venv/bin
 SITE := _build/html
 
 .DELETE_ON_ERROR:
-.PHONY: help book test test-colab lint chapters serve bench lighthouse lock colab-index repository
+.PHONY: help book test test-colab lint chapters serve bench lighthouse lock repository
 .PHONY: actions data vendor clean
 
 help:
@@ -65,10 +65,6 @@ lighthouse: .venv/test.done book
 # make lock [UPGRADE=--upgrade]: compile requirements/ from pyproject.toml
 lock:
 	$(PYTHON) tools/lock.py $(UPGRADE)
-
-# What tests/test_colab.py resolves against: after a change of dependencies or Colab's pins
-colab-index: .venv/test.done
-	$(BIN)/python tools/colab_index.py
 
 # make repository [URL=…]: set the address; bring what follows from it up to date
 repository:
