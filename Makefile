@@ -9,7 +9,7 @@ BIN := .venv/bin
 SITE := _build/html
 
 .DELETE_ON_ERROR:
-.PHONY: help book test test-colab lint chapters serve bench lighthouse lock colab-index repository
+.PHONY: help book test test-colab lint chapters serve bench lighthouse lock repository
 .PHONY: actions data vendor clean
 
 help:
@@ -73,10 +73,6 @@ lock: .venv/test.done
 	grep -vE '^(ipywidgets|jax)==' requirements/colab.txt >.venv/colab.txt
 	$(COMPILE) $(UPGRADE) --extra test -c .venv/colab.txt -o requirements/test.txt pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra book -c requirements/test.txt -o requirements/book.txt pyproject.toml
-
-# What tests/test_colab.py resolves against: after a change of dependencies or Colab's pins
-colab-index: .venv/test.done
-	$(BIN)/python tools/colab_index.py
 
 # make repository [URL=…]: set the address; bring what follows from it up to date
 repository:

@@ -6,7 +6,7 @@ floats or NumPy arrays, so that they never enter a training graph.
 
 import numpy as np
 
-from ae_lib._checks import as_batch, positive_number, same_shape
+from ae_lib._checks import as_batch, same_shape
 
 
 def mse(x, reconstruction):
@@ -32,21 +32,6 @@ def per_item_mse(x, reconstruction):
     return (difference**2).reshape(len(x), -1).mean(1)
 
 
-def gaussian_nll(x, mean, sigma=1.0):
-    """Negative log-likelihood in nats per item under N(mean, sigma² I).
-
-    Equals ``d·mse / (2 sigma²) + d·log(sigma √(2π))`` for d values an item (Bishop 2006,
-    eq. 1.54), which is why minimising MSE is maximising a Gaussian likelihood.
-
-    Raises:
-        TypeError, ValueError: shapes differ, or ``sigma`` is no number > 0.
-    """
-    sigma = positive_number(sigma, "sigma")
-    squared = per_item_mse(x, mean)
-    d = np.asarray(x)[0].size
-    return float(np.mean(d * squared / (2 * sigma**2) + d * np.log(sigma * np.sqrt(2 * np.pi))))
-
-
 def bernoulli_nll(x, probability, eps=1e-7):
     """Negative log-likelihood in nats per item of values in [0, 1] under Bernoulli pixels.
 
@@ -61,30 +46,6 @@ def bernoulli_nll(x, probability, eps=1e-7):
     same_shape(x, p, ("x", "probability"))
     nats = -(x * np.log(p) + (1 - x) * np.log1p(-p))
     return float(nats.reshape(len(x), -1).sum(1).mean())
-
-
-def categorical_nll(labels, probability, eps=1e-7):
-    """Negative log-likelihood in nats per label: the categorical cross-entropy.
-
-    Args:
-        labels: int (n,), each in 0…k-1.
-        probability: float (n, k), rows summing to one.
-
-    Raises:
-        ValueError: a label out of range, rows that do not sum to one.
-    """
-    p = as_batch(probability, "probability", ndim=2, low=0, high=1).astype("float64")
-    labels = np.asarray(labels)
-    if labels.shape != (len(p),) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels: expected {len(p)} integers, got {labels.dtype} of shape {labels.shape}"
-        )
-    if labels.min() < 0 or labels.max() >= p.shape[1]:
-        found = f"{labels.min()}…{labels.max()}"
-        raise ValueError(f"labels: expected values in 0…{p.shape[1] - 1}, got {found}")
-    if np.abs(p.sum(1) - 1).max() > 1e-4:
-        raise ValueError("probability: rows must sum to 1; pass logits through a softmax first")
-    return float(-np.log(p[np.arange(len(p)), labels].clip(eps)).mean())
 
 
 def principal_angles(a, b):
@@ -129,19 +90,6 @@ def roc(normal_scores, anomaly_scores):
     truth = np.repeat([0, 1], [len(normal), len(anomaly)])
     false_positive, true_positive, _ = roc_curve(truth, scores)
     return false_positive, true_positive, float(roc_auc_score(truth, scores))
-
-
-def active_fraction(codes, threshold=1e-3):
-    """Fraction of code values whose magnitude exceeds ``threshold``: 1 − sparsity.
-
-    Args:
-        codes: (n, k).
-
-    Returns:
-        float in [0, 1].
-    """
-    codes = as_batch(codes, "codes", ndim=2)
-    return float((np.abs(codes) > threshold).mean())
 
 
 def psnr(x, reconstruction, peak=1.0):

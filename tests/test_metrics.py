@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import stats
 from sklearn.metrics import log_loss, mean_squared_error, roc_auc_score
 
 from ae_lib import metrics
@@ -33,19 +32,6 @@ def test_mse_is_a_squared_distance(x, y):
     assert metrics.mse(x, y) == metrics.mse(y, x)
 
 
-def test_the_gaussian_likelihood_is_scipys():
-    for sigma in (0.1, 1.0, 3.0):
-        direct = -stats.norm.logpdf(A, B, sigma).reshape(7, -1).sum(1).mean()
-        assert metrics.gaussian_nll(A, B, sigma) == pytest.approx(direct, rel=1e-5)
-
-
-@given(unit, unit, st.floats(0.05, 5))
-def test_the_gaussian_likelihood_is_an_affine_map_of_mse(x, y, sigma):
-    d = 6
-    expected = d * metrics.mse(x, y) / (2 * sigma**2) + d * math.log(sigma * math.sqrt(math.tau))
-    assert metrics.gaussian_nll(x, y, sigma) == pytest.approx(expected, rel=1e-9, abs=1e-9)
-
-
 def test_the_bernoulli_likelihood_is_scikit_learns():
     bits = (A > 0.5).astype(int)
     expected = np.mean([log_loss(b.ravel(), p.ravel()) * 12 for b, p in zip(bits, B, strict=True)])
@@ -62,15 +48,6 @@ def test_the_bernoulli_likelihood_at_the_ends_is_finite():
         2 * -math.log(1e-7), rel=1e-3
     )
     assert metrics.bernoulli_nll([[0, 1]], [[0, 1]]) == pytest.approx(0, abs=1e-6)
-
-
-def test_the_categorical_likelihood_is_scikit_learns():
-    p = rng.dirichlet(np.ones(5), 20)
-    labels = rng.integers(0, 5, 20)
-    expected = log_loss(labels, p, labels=range(5))
-    assert metrics.categorical_nll(labels, p) == pytest.approx(expected, rel=1e-5)
-    uniform = np.full((20, 5), 0.2)
-    assert metrics.categorical_nll(labels, uniform) == pytest.approx(math.log(5), rel=1e-6)
 
 
 @given(st.floats(0, 89), st.integers(0, 2**32 - 1))
@@ -102,12 +79,6 @@ def test_the_area_is_the_probability_of_the_right_order(normal, anomaly):
     assert area == pytest.approx(np.trapezoid(true_positive, false_positive))
 
 
-def test_active_fraction_counts():
-    codes = np.array([[0, 0.5, -0.5, 1e-4], [0, 0, 2, 0]])
-    assert metrics.active_fraction(codes) == 3 / 8
-    assert metrics.active_fraction(codes, threshold=1) == 1 / 8
-
-
 def test_psnr_in_decibels():
     x = np.zeros((1, 4))
     assert metrics.psnr(x, x + 0.1) == pytest.approx(20, abs=1e-5)
@@ -132,8 +103,6 @@ good = np.full((2, 3), 0.5)
         (lambda: metrics.mse("text", good), TypeError, "x: expected an array of numbers"),
         (lambda: metrics.mse(None, good), TypeError, "x: expected an array of numbers"),
         (lambda: metrics.mse(good * 1e300, good), ValueError, "x: 6 of 6 values are NaN or inf"),
-        (lambda: metrics.gaussian_nll(good, good, 0), ValueError, "sigma: expected a finite"),
-        (lambda: metrics.gaussian_nll(good, good, math.nan), ValueError, "sigma: expected"),
         (
             lambda: metrics.bernoulli_nll(good * 9, good),
             ValueError,
@@ -146,11 +115,6 @@ good = np.full((2, 3), 0.5)
             ValueError,
             "probability: expected the sh",
         ),
-        (lambda: metrics.categorical_nll([0, 1], good), ValueError, "rows must sum to 1"),
-        (lambda: metrics.categorical_nll([0], good), ValueError, "labels: expected 2 integers"),
-        (lambda: metrics.categorical_nll([0.0, 1.0], good), ValueError, "got float64 of shape"),
-        (lambda: metrics.categorical_nll([0, 3], good), ValueError, "values in 0…2, got 0…3"),
-        (lambda: metrics.categorical_nll([-1, 0], good), ValueError, "values in 0…2, got -1…0"),
         (lambda: metrics.principal_angles(good, good), ValueError, "a: its 3 columns are not"),
         (
             lambda: metrics.principal_angles(np.eye(3)[:, :2], np.eye(4)[:, :2]),
@@ -159,7 +123,6 @@ good = np.full((2, 3), 0.5)
         ),
         (lambda: metrics.roc([], [1.0]), ValueError, "normal_scores: empty"),
         (lambda: metrics.roc([1.0], [math.nan]), ValueError, "anomaly_scores: 1 of 1 values"),
-        (lambda: metrics.active_fraction([1.0, 2.0]), ValueError, "codes: expected 2 axes"),
     ],
 )
 def test_bad_input_is_named(call, error, words):

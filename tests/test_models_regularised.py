@@ -7,7 +7,6 @@ from keras import ops
 
 from ae_lib import training
 from ae_lib.models import Autoencoder, ContractiveAutoencoder, KSparse
-from ae_lib.models.regularised import L1Penalty, unit_atoms
 
 pytestmark = pytest.mark.backend
 rng = np.random.default_rng(5)
@@ -29,7 +28,10 @@ def sparse(*code_layers):
     encoder = keras.Sequential(
         [keras.Input((3, 4)), keras.layers.Flatten(), keras.layers.Dense(7), *code_layers]
     )
-    return Autoencoder(encoder, unit_atoms((3, 4), 7))
+    decoder = keras.Sequential(
+        [keras.Input((7,)), keras.layers.Dense(12), keras.layers.Reshape((3, 4))]
+    )
+    return Autoencoder(encoder, decoder)
 
 
 @pytest.mark.parametrize("k", [1, 3, 7])
@@ -43,30 +45,6 @@ def test_k_sparse_keeps_the_k_largest(k):
 def test_k_sparse_keeps_ties():
     tied = np.array([[1.0, 2.0, 2.0, 0.0]], "float32")
     np.testing.assert_array_equal(numpy(KSparse(1)(tied)), [[0, 2, 2, 0]])
-
-
-def test_the_l1_penalty_is_a_mean_over_the_batch():
-    layer = L1Penalty(0.5)
-    np.testing.assert_array_equal(numpy(layer(Z)), Z)
-    np.testing.assert_allclose(float(layer.losses[0]), 0.5 * np.abs(Z).sum(1).mean(), rtol=1e-5)
-
-
-def test_the_l1_penalty_reaches_the_training_loss():
-    model = sparse(L1Penalty(0.5))
-    model.compile("sgd", "mse")
-    expected = 0.5 * np.abs(model.encode(X)).sum(1).mean()
-    expected += ((model.reconstruct(X) - X) ** 2).mean()
-    loss = model.evaluate(X, X, batch_size=12, verbose=0)
-    np.testing.assert_allclose(loss, expected, rtol=1e-4)
-
-
-def test_unit_atoms_stay_so_in_training():
-    model = sparse(KSparse(2))
-    model.compile(keras.optimizers.Adam(0.05), "mse")
-    training.fit(model, X, epochs=3, batch_size=4)
-    atoms = numpy(model.decoder.get_layer("atoms").kernel)
-    np.testing.assert_allclose(np.linalg.norm(atoms, axis=1), np.ones(7), atol=1e-3)
-    assert ((model.encode(X) != 0).sum(1) == 2).all()
 
 
 def test_the_decoder_is_the_encoder_transposed():
@@ -133,12 +111,10 @@ def test_saved_and_loaded_they_are_the_same(tmp_path):
     for name, model in {
         "contractive": make(weight=0.2),
         "k-sparse": sparse(KSparse(2)),
-        "l1": sparse(L1Penalty(0.1)),
     }.items():
         model.save(tmp_path / f"{name}.keras")
         again = keras.saving.load_model(tmp_path / f"{name}.keras")
         np.testing.assert_allclose(again.reconstruct(X), model.reconstruct(X), atol=1e-6)
-    assert again.encoder.layers[-1].weight == 0.1
 
 
 def test_a_loaded_contractive_model_is_still_tied(tmp_path):
@@ -156,13 +132,9 @@ def test_a_loaded_contractive_model_is_still_tied(tmp_path):
         (lambda: KSparse(0), ValueError, "k: expected at least 1"),
         (lambda: KSparse(2.5), TypeError, "k: expected a whole number"),
         (lambda: KSparse(9)(Z), ValueError, "k: keep 9 of 7 values"),
-        (lambda: L1Penalty(-1), ValueError, "weight: expected a finite number ≥ 0"),
-        (lambda: L1Penalty("much"), TypeError, "weight: expected a number"),
         (lambda: make(weight=float("nan")), ValueError, "weight: expected a finite"),
         (lambda: make(code_size=0), ValueError, "code_size: expected at least 1"),
         (lambda: make(item_shape=(0,)), ValueError, "item_shape: expected at least 1"),
-        (lambda: unit_atoms((3,), 0), ValueError, "code_size: expected at least 1"),
-        (lambda: unit_atoms(12, 7), TypeError, "item_shape: expected several whole numbers"),
         (lambda: make(item_shape=12), TypeError, "item_shape: expected several whole numbers"),
         (lambda: make().encode(X[:, :2]), ValueError, "x: expected shape"),
         (lambda: make().jacobian_norm(X * np.nan), ValueError, "NaN"),

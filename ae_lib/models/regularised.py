@@ -1,7 +1,5 @@
 """What keeps a wide code from being a copy: sparsity and contraction (chapter 03)."""
 
-import math
-
 import keras
 import numpy as np
 from keras import layers, ops
@@ -46,37 +44,6 @@ class KSparse(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "k": self.k}
-
-
-@keras.saving.register_keras_serializable("ae_lib")
-class L1Penalty(layers.Layer):
-    """Pass the code on; add ``weight`` · its mean L1 norm to the loss.
-
-    The norm is summed over a code's values and averaged over the batch, so that the
-    weight means the same at every batch size. (Keras's own ``activity_regularizer`` is
-    *summed* over the batch.) Give the decoder unit atoms, or the penalty is cheated by
-    small codes and large atoms: ``kernel_constraint=keras.constraints.UnitNorm(axis=1)``.
-
-    Args:
-        weight: λ ≥ 0, in units of the loss per unit of code.
-
-    Raises:
-        TypeError, ValueError: ``weight`` is no finite number ≥ 0.
-    """
-
-    def __init__(self, weight, **options):
-        super().__init__(**options)
-        self.weight = positive_number(weight, "weight", zero=True)
-
-    def call(self, z):
-        self.add_loss(self.weight * ops.mean(ops.sum(ops.abs(z), axis=-1)))
-        return z
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "weight": self.weight}
 
 
 class _Transposed(layers.Layer):
@@ -183,26 +150,3 @@ class ContractiveAutoencoder(Autoencoder):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
-
-
-def unit_atoms(item_shape, code_size):
-    """A linear decoder whose every atom, one for each value of the code, has norm 1.
-
-    Args:
-        item_shape: shape of one reconstruction.
-        code_size: values in the code, k ≥ 1.
-
-    Returns:
-        Keras model (batch, k) → (batch, *item_shape); its kernel is (k, d), one atom a row.
-
-    Raises:
-        TypeError, ValueError: a size that is no whole number ≥ 1.
-    """
-    item_shape = sizes(item_shape, "item_shape")
-    atoms = layers.Dense(
-        math.prod(item_shape), kernel_constraint=keras.constraints.UnitNorm(axis=1), name="atoms"
-    )
-    code_size = positive_int(code_size, "code_size")
-    return keras.Sequential(
-        [keras.Input((code_size,)), atoms, layers.Reshape(item_shape)], name="decoder"
-    )

@@ -14,12 +14,6 @@ _MODULE = pathlib.Path(__file__).with_name("latent_map.js")
 _MAX_CODES = 20_000
 _SAMPLE = 256
 
-# At least 3:1 on white and on the dark page; used while ae_lib.plotting has no palette.
-_COLOURS = (
-    "#0072b2", "#d55e00", "#12845c", "#b3599b", "#8a6d00",
-    "#2f8fd0", "#c23b3b", "#6b8e23", "#8b6bd6", "#7a7a7a",
-)  # fmt: skip
-
 
 class LatentMap(anywidget.AnyWidget):
     """Explorer of a two-dimensional code, live in a notebook and in the published page.
@@ -114,7 +108,7 @@ def _payload(chain, codes, labels, names, shape, name, start):
             "shape": list(shape),
             "start": start,
             "classes": names,
-            "colours": _colours(len(names)),
+            "colours": _palette()[: len(names)],
             "low": [_rounded(v) for v in low],
             "span": [_rounded(v) for v in span],
             "codes": base64_text(np.rint((codes - low) / span * 65535).astype("<u2").tobytes()),
@@ -130,17 +124,13 @@ def _rounded(value):
     return float(str(np.float32(value)))
 
 
-def _colours(count):
-    """The book's palette as ``#rrggbb``, or this module's own until there is one."""
-    try:
-        from matplotlib.colors import to_hex
+def _palette():
+    """The book's colours as ``#rrggbb``."""
+    from matplotlib.colors import to_hex
 
-        from ae_lib.plotting import PALETTE
+    from ae_lib.plotting import PALETTE
 
-        colours = [to_hex(colour) for colour in PALETTE]
-    except ImportError:
-        colours = []
-    return (colours if len(colours) >= count else list(_COLOURS))[:count]
+    return [to_hex(colour) for colour in PALETTE]
 
 
 def _middle(codes, labels):
@@ -168,10 +158,9 @@ def _as_class_names(class_names):
     if not names or not all(isinstance(name, str) and name for name in names):
         raise TypeError(f"class_names: expected a list of names, got {class_names!r}")
     names = [str(name) for name in names]
-    if len(names) > len(_COLOURS) or len(set(names)) < len(names):
-        raise ValueError(
-            f"class_names: expected at most {len(_COLOURS)} different names, got {names}"
-        )
+    most = len(_palette())
+    if len(names) > most or len(set(names)) < len(names):
+        raise ValueError(f"class_names: expected at most {most} different names, got {names}")
     return names
 
 

@@ -207,13 +207,11 @@ def test_colab_leads_to_the_project_address():
 
 
 def test_every_claim_stands_in_the_ledger():
-    ledger = (SITE / "book" / "claims.html").read_text("utf8")
     links = outline("book/claims.html").links
     for name in CHAPTERS:
         claims = re.findall(r'<div class="ae-claim" id="([^"]+)"', (SITE / name).read_text("utf8"))
         for claim in claims:
             assert f"../{name}#{claim}" in links, f"{claim} is not in the ledger"
-    assert "all of them hold" in ledger
 
 
 def test_search_finds_a_word_and_its_result_opens(page):
