@@ -123,24 +123,20 @@ def test_pictures_have_words_and_figures_captions(name):
 
 
 @pytest.mark.parametrize("name", READ)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page, name, scheme):
+def test_axe_finds_nothing_and_a_phone_scrolls_one_way(page, name):
+    """One visit: both themes, then the width of a phone."""
     from axe_playwright_python.sync_playwright import Axe
 
-    watched = page(scheme=scheme)
+    watched = page(scheme="light")
     opened = watched.open(name)
     watched.settle()
-    found = Axe().run(opened).response["violations"]
-    told = [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in found]
-    assert not told, json.dumps(told, indent=1)
-    watched.assert_clean()
-
-
-@pytest.mark.parametrize("name", READ)
-def test_no_sideways_scroll_on_a_phone(page, name):
-    watched = page(width=390, height=844, is_mobile=True, has_touch=True)
-    opened = watched.open(name)
-    watched.settle()
+    for scheme in ("light", "dark"):
+        opened.emulate_media(color_scheme=scheme)
+        opened.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+        found = Axe().run(opened).response["violations"]
+        told = [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in found]
+        assert not told, f"{scheme}: {json.dumps(told, indent=1)}"
+    opened.set_viewport_size({"width": 390, "height": 844})
     wide = opened.evaluate(STICKING_OUT)
     assert not wide, f"beyond the edge of a 390 px screen: {wide[:3]}"
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
