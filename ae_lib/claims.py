@@ -32,8 +32,9 @@ def claim(text, measured, holds, digits=3, at_most=None):
             numbers in it).
         holds: whether the run bears it out: one bool.
         digits: significant digits shown of ``measured``.
-        at_most: for a rounding error, whose digits differ between processors: its bound,
-            which is shown in place of the number (``at most 1e-05``).
+        at_most: for a rounding error, whose digits differ between processors: its bound.
+            Shown are the power of ten nearest to the largest size, and the bound:
+            ``about 1e-07, bound 1e-05``.
 
     Raises:
         ClaimFailed: ``holds`` is false, or ``measured`` is over ``at_most``; the message has
@@ -59,7 +60,9 @@ def claim(text, measured, holds, digits=3, at_most=None):
     if not holds or (at_most is not None and not np.all(np.abs(measured) <= at_most)):
         raise ClaimFailed(f"Not so in this run: {text} [measured: {number}]")
     if at_most is not None:
-        number = f"at most {at_most:g}"
+        largest = float(np.max(np.abs(measured)))
+        size = f"about 1e{round(np.log10(largest)):+03d}" if largest else "0"
+        number = f"{size}, bound {at_most:g}"
     page = "".join(
         f"<{tag}>{html.escape(part)}</{tag}>" if tag else html.escape(part)
         for tag, part in inline_parts(text)

@@ -70,10 +70,13 @@ def test_a_truth_value_is_no_number(measured):
         claim("Something", measured, holds=True)
 
 
-def test_a_rounding_error_shows_its_bound(capsys):
-    for gap in (0.0, 1.2e-7, np.float32(3.1e-7), -9e-6):
-        claim("The same, to 1e-5", gap, True, at_most=1e-5)
-    assert set(capsys.readouterr().out.splitlines()) == {"✓ The same, to 1e-5 [at most 1e-05]"}
+@pytest.mark.parametrize(
+    "gap, size",
+    [(0.0, "0"), (np.float32(1.2e-7), "about 1e-07"), ([2e-9, -9e-6], "about 1e-05")],
+)
+def test_a_rounding_error_shows_its_size_and_its_bound(capsys, gap, size):
+    claim("The same, to 1e-5", gap, True, at_most=1e-5)
+    assert capsys.readouterr().out == f"✓ The same, to 1e-5 [{size}, bound 1e-05]\n"
 
 
 @pytest.mark.parametrize("gap, holds", [(3.1e-5, True), (3.1e-5, False), ([0.0, -3.1e-5], True)])
