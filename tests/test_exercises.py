@@ -1,5 +1,6 @@
 """Every exercise of every chapter: kind to a starter, fair to an answer, deaf to nothing."""
 
+import io
 import re
 import string
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ae_lib import data, exercises, text
+from ae_lib import claims, data, exercises, text
 from ae_lib.exercises import Exercise, Verdict, ch02, ch06, ch07, check, hint, judge
 from ae_lib.exercises._core import Wrong, _guarded, array, changed, letters, number, truth, word
 
@@ -248,6 +249,23 @@ def test_check_and_hint_print_and_return_nothing(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("○ Not answered yet")
     assert second == f"○ Hint: {ALL[0].hint}"
+
+
+@pytest.mark.parametrize("code", ["cp1252", "ascii", "utf-8"])
+def test_a_console_without_the_signs_shows_the_words(code, monkeypatch):
+    """A question mark stands for what it lacks; it is checks, hints and claims that are shown."""
+    console = io.TextIOWrapper(io.BytesIO(), encoding=code)
+    monkeypatch.setattr(sys, "stdout", console)
+    for exercise in ALL:
+        check(exercise.name, ...)
+        check(exercise.name, exercise.reference)
+        hint(exercise.name)
+    claims.claim("Two and two make 四", 4, True)
+    console.flush()
+    shown = console.buffer.getvalue().decode(code)
+    sign = "✓" if code == "utf-8" else "?"
+    assert shown.count(f"{sign} Right. ") == len(ALL)
+    assert f"{sign} Two and two make {'四' if code == 'utf-8' else '?'} [4]" in shown
 
 
 @pytest.mark.parametrize("call", [hint, lambda name: check(name, 1)])
