@@ -14,7 +14,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -42,15 +42,11 @@ class ReadersError(Exception):
         self.error = error
 
 
-# -- readers: what comes in, as something that can be compared -----------------------------
+# -- readers: what comes in, as something that can be compared; else they raise Wrong -------
 
 
 def number(answer, what="the answer"):
-    """The answer as one float.
-
-    Raises:
-        Wrong: it is not one number.
-    """
+    """The answer as one float."""
     value = array(answer, what, "a number")
     if value.size != 1:
         raise Wrong(f"Expected {what} as one number, got shape {value.shape}.")
@@ -58,11 +54,7 @@ def number(answer, what="the answer"):
 
 
 def array(answer, what="the answer", kind="an array of numbers"):
-    """The answer as a float64 array.
-
-    Raises:
-        Wrong: it is none.
-    """
+    """The answer as a float64 array."""
     try:
         return np.asarray(answer, dtype="float64")
     except (TypeError, ValueError):
@@ -70,22 +62,14 @@ def array(answer, what="the answer", kind="an array of numbers"):
 
 
 def truth(answer, what="the answer"):
-    """The answer as True or False; 1 and 0 will do.
-
-    Raises:
-        Wrong: it is neither.
-    """
+    """The answer as True or False; 1 and 0 will do."""
     if isinstance(answer, (bool, np.bool_)) or (np.ndim(answer) == 0 and answer in (0, 1)):
         return bool(answer)
     raise Wrong(f"Return True or False, {what}; got {type(answer).__name__}.")
 
 
 def word(*options):
-    """Reads one of these words, in any case.
-
-    Raises:
-        Wrong: when reading, it is none of them.
-    """
+    """Reads one of these words, in any case."""
 
     def read(answer, what="the answer"):
         value = str(answer).strip().lower()
@@ -97,12 +81,25 @@ def word(*options):
     return read
 
 
-def letters(options, least=1):
-    """Reads a set of letters, as a string or a collection, into a sorted string.
+def words(keys, *options):
+    """Reads a dict that gives one of these words to each key; keys in any case."""
+    choose = word(*options)
 
-    Raises:
-        Wrong: when reading, another letter, or fewer than ``least``.
-    """
+    def read(answer, what="the answer"):
+        if not isinstance(answer, dict):
+            shown = f'{{"{keys[0]}": "{options[0]}", …}}'
+            raise Wrong(f"Answer with a dictionary such as {shown}, got {type(answer).__name__}.")
+        given = {str(key).strip().lower(): value for key, value in answer.items()}
+        for key in keys:
+            if given.get(key.lower()) is None or given[key.lower()] is ...:
+                raise Wrong(f"{key} has no answer yet.")
+        return {key: choose(given[key.lower()], key) for key in keys}
+
+    return read
+
+
+def letters(options, least=1):
+    """Reads a set of at least so many letters, a string or a collection, as a sorted string."""
 
     def read(answer, what="the answer"):
         kinds = (str, tuple, list, set, frozenset, np.ndarray)
@@ -126,6 +123,11 @@ def changed(*_):
     return False
 
 
+def has(letter):
+    """The ``when`` of a slip that answers with this letter among others."""
+    return lambda found: letter in found
+
+
 @dataclass(frozen=True)
 class Exercise:
     """One exercise.
@@ -140,7 +142,8 @@ class Exercise:
         hint: what ``hint(name)`` says.
         reference: an answer that passes: a value, or a function, called with each case.
         slips: ``(wrong, message)``, where ``wrong`` is an answer like the reference with one
-            mistake. A third item, ``when(found, *arguments)``, recognises the mistake in place
+            mistake; or a dict, the options that make a reference function wrong; or a list of
+            such. A third item, ``when(found, *arguments)``, recognises the mistake in place
             of equality. The first slip that fits speaks.
         otherwise: the message if no slip fits.
         cases: tuples of arguments, or a function that makes them.
@@ -170,6 +173,16 @@ class Exercise:
     every: bool = False
     ask: Callable | None = None
 
+    def __post_init__(self):
+        slips = [
+            (partial(self.reference, **wrong), *rest)
+            if isinstance(wrong, dict) and callable(self.reference)
+            else (wrong, *rest)
+            for several, *rest in self.slips
+            for wrong in (several if isinstance(several, list) else [several])
+        ]
+        object.__setattr__(self, "slips", slips)
+
     def judge(self, answer):
         """Return if the answer is right.
 
@@ -193,10 +206,11 @@ class Exercise:
                 if getattr(self._try(slip, case), "error", None) == error.error:
                     raise Wrong(self._say(slip[1], error, None, case), slip) from None
             raise
-        for slip in [] if self.unique else self.slips:
+        if not self.unique:
             self._finite(found)
-            if slip[2](found, *case):
-                raise Wrong(self._say(slip[1], found, None, case), slip)
+            for slip in self.slips:
+                if slip[2](found, *case):
+                    raise Wrong(self._say(slip[1], found, None, case), slip)
         return found
 
     def _compare(self, cases, found):
@@ -272,8 +286,7 @@ class Exercise:
 
     def _say(self, message, found, right, case):
         if callable(message):
-            before = self.before.format(*case, found=found, right=right)
-            return before + message(found, right, *case)
+            message = message(found, right, *case).replace("{", "{{").replace("}", "}}")
         return (self.before + message).format(*case, found=found, right=right)
 
 
@@ -301,8 +314,8 @@ def close(a, b, tolerance=1e-6):
     """Whether two numbers or arrays agree, relatively to the largest value of ``b``."""
     if np.shape(a) != np.shape(b):
         return False
-    finite = np.abs(b)[np.isfinite(b)] if np.ndim(b) else np.abs(b)
-    size = min(1.0, float(np.max(finite, initial=0))) if np.isfinite(finite).all() else 1.0
+    values = np.abs(np.ravel(b))
+    size = min(1.0, float(np.max(values[np.isfinite(values)], initial=0)))
     return np.allclose(a, b, rtol=tolerance, atol=max(tolerance * size, 1e-15), equal_nan=True)
 
 
@@ -360,17 +373,15 @@ def judge(exercise, answer):
             raise Untouched
         exercise.judge(_guarded(answer))
     except Untouched:
-        hint_call = f'hint("{exercise.name}")'
-        return Verdict(
-            "todo", f"Not answered yet: put {exercise.expects} in place of … ({hint_call} helps)."
-        )
+        put = f"put {exercise.expects} in place of …"
+        return Verdict("todo", f'Not answered yet: {put} (hint("{exercise.name}") helps).')
     except Wrong as mistake:
         return Verdict("wrong", f"Not yet. {mistake}")
     except ReadersError as error:
         return Verdict("wrong", f"Your code stopped: {error}")
     except Exception as error:
-        return Verdict("wrong", f"Expected {exercise.expects}, got {kind_of(answer)}: "
-                       f"{_named(error)}")  # fmt: skip
+        came = f"got {kind_of(answer)}: {_named(error)}"
+        return Verdict("wrong", f"Expected {exercise.expects}, {came}")
     return Verdict("right", f"Right. {exercise.right}")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, array, truth
+from ae_lib.exercises._core import Exercise, array, truth, words
 
 FLOOR = float(-(0.8 * np.log(0.8) + 0.2 * np.log(0.2)))
 
@@ -24,8 +24,6 @@ def _paths(W, x):
 def _tied(W, x):
     return sum(_paths(W, x))
 
-
-_NOT_TWICE = "The two paths do not contribute the same: one is xᵀGW, the other Gᵀ(xW)."
 
 # -- basics.components -------------------------------------------------------------------
 
@@ -75,88 +73,58 @@ def _bce(x, x_hat):
 
 
 GOOD_LOSSES = {
-    "the mean squared error": lambda x, x_hat: ((x - x_hat) ** 2).mean(),
-    "the sum of squared errors": lambda x, x_hat: ((x - x_hat) ** 2).sum(),
-    "the mean absolute error": lambda x, x_hat: np.abs(x - x_hat).mean(),
+    "the mean squared error": lambda x, r: ((x - r) ** 2).mean(),
+    "the sum of squared errors": lambda x, r: ((x - r) ** 2).sum(),
+    "the mean absolute error": lambda x, r: np.abs(x - r).mean(),
     "the binary cross-entropy, whose floor is not zero": _bce,
-    "the squared error minus 3, which is negative at its minimum": lambda x, x_hat: (
-        (x - x_hat) ** 2
-    ).mean() - 3,
-}  # fmt: skip
+    "the squared error minus 3, negative at its minimum": lambda x, r: ((x - r) ** 2).mean() - 3,
+}
 BAD_LOSSES = {
-    "mean(x̂²), in which the data are missing": lambda x, x_hat: (x_hat**2).mean(),
-    "mean(ReLU(x − x̂)), which forgives overshooting":
-        lambda x, x_hat: np.maximum(x - x_hat, 0).mean(),
-    "mean(ReLU(x̂ − x)), which forgives undershooting":
-        lambda x, x_hat: np.maximum(x_hat - x, 0).mean(),
-    "mean(x − x̂), which falls for ever": lambda x, x_hat: (x - x_hat).mean(),
-    "|mean(x) − mean(x̂)|, in which errors cancel": lambda x, x_hat: abs(x.mean() - x_hat.mean()),
-    "a constant": lambda x, x_hat: 1.0,
-}  # fmt: skip
+    "mean(x̂²), in which the data are missing": lambda x, r: (r**2).mean(),
+    "mean(ReLU(x − x̂)), which forgives overshooting": lambda x, r: np.maximum(x - r, 0).mean(),
+    "mean(ReLU(x̂ − x)), which forgives undershooting": lambda x, r: np.maximum(r - x, 0).mean(),
+    "mean(x − x̂), which falls for ever": lambda x, r: (x - r).mean(),
+    "|mean(x) − mean(x̂)|, in which errors cancel": lambda x, r: abs(x.mean() - r.mean()),
+    "a constant": lambda x, r: 1.0,
+}
+LOSSES = GOOD_LOSSES | BAD_LOSSES
+_X = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6))
+_OTHERS = [_X + 0.05, _X - 0.05, 0 * _X, 0 * _X + 1, _X[:, ::-1], np.clip(2 * _X - 0.5, 0, 1)]
+
+
+def _called(loss):
+    return next(name for name, other in LOSSES.items() if other is loss)
 
 
 def _sound(loss, keys=slice(None)):
-    x = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6))
-    others = [x + 0.05, x - 0.05, 0 * x, 0 * x + 1, x[:, ::-1], np.clip(2 * x - 0.5, 0, 1)]
-    return all(loss(x, x) < loss(x, x_hat) - 1e-9 for x_hat in others[keys])
-
-
-def _zero_at_x(loss):
-    x = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6))
-    return loss(x, x) == 0
+    return all(loss(_X, _X) < loss(_X, other) - 1e-9 for other in _OTHERS[keys])
 
 
 # -- basics.families ---------------------------------------------------------------------
 
 FAMILIES = {
-    "PCA": "copy",
-    "BERT": "repair",
-    "BART": "repair",
-    "T5": "repair",
-    "GPT": "continue",
+    "PCA": "copy", "BERT": "repair", "BART": "repair", "T5": "repair", "GPT": "continue",
     "GAN": "fool",
-}
+}  # fmt: skip
 _MISTAKEN = {
-    ("GPT", "copy"): "GPT is never asked for what it was given: its target at each place is the "
-    "next token, which a causal mask keeps out of its sight.",
-    ("GPT", "repair"): "Nothing is damaged on its way into GPT; the future is hidden instead.",
-    ("BERT", "continue"): "BERT sees the words on both sides of a gap, so it cannot continue a "
-    "text; it fills in what was blanked out.",
-    ("BERT", "copy"): "BERT's input is damaged first, and only the damaged places are scored.",
-    ("BART", "continue"): "BART's decoder does write from left to right, but what it is trained "
-    "to write is the undamaged form of a damaged input.",
-    ("BART", "copy"): "BART does write the whole text, but what it is given is a damaged one, so "
-    "a copy would be wrong.",
-    ("T5", "copy"): "T5 never writes what it was given: pieces were cut out of its input, and "
-    "these are its target.",
-    ("T5", "continue"): "T5's decoder writes from left to right, but what it writes are the "
+    ("GPT", "copy"): "Its target at each place is the next token, which a causal mask hides.",
+    ("GPT", "repair"): "Nothing in its input is damaged; the future is hidden instead.",
+    ("BERT", "continue"): "It sees the words on both sides of a gap, and fills it in.",
+    ("BERT", "copy"): "Its input is damaged first, and only the damaged places are scored.",
+    ("BART", "continue"): "Its decoder does write from left to right, but what it is trained to "
+    "write is the undamaged form of a damaged input.",
+    ("BART", "copy"): "It does write the whole text, but its input is a damaged one, so a copy "
+    "would be wrong.",
+    ("T5", "copy"): "Pieces were cut out of its input, and these are its target.",
+    ("T5", "continue"): "Its decoder writes from left to right, but what it writes are the "
     "pieces that were cut out of its input.",
-    ("GAN", "continue"): "A GAN's generator is given noise, not the beginning of anything.",
-    ("GAN", "copy"): "A GAN's generator is given noise, never an example, so it has nothing to "
-    "copy.",
-    ("GAN", "repair"): "A GAN's generator is given noise, never a damaged example.",
-    ("PCA", "repair"): "PCA's input is not damaged: it projects, and gives back what is left.",
+    ("GAN", "continue"): "Its generator is given noise, not the beginning of anything.",
+    ("GAN", "copy"): "Its generator is given noise, never an example to copy.",
+    ("GAN", "repair"): "Its generator is given noise, never a damaged example.",
+    ("PCA", "repair"): "Its input is not damaged: it projects, and gives back what is left.",
+    ("PCA", "continue"): "Nothing comes next: its input is one whole example.",
     **{(model, "fool"): "No critic has a part in its training." for model in FAMILIES},
 }
-
-
-def _families(answer, what):
-    if not isinstance(answer, dict):
-        raise Wrong('Answer with a dictionary, {"PCA": "copy", …}.')
-    given = {str(k).strip().upper(): v for k, v in answer.items()}
-    for model in FAMILIES:
-        value = given.get(model)
-        if value is None or value is ...:
-            raise Wrong(f"{model} has no answer yet.")
-        given[model] = str(value).strip().lower()
-        if given[model] not in FAMILIES.values():
-            raise Wrong(f'{model}: choose "copy", "repair", "continue" or "fool", got {value!r}.')
-    return {model: given[model] for model in FAMILIES}
-
-
-def _first_mistaken(found, right):
-    model = next(m for m in right if found[m] != right[m])
-    return f"{model}: not {found[model]!r}. Ask what goes in, and what has to come out."
 
 
 EXERCISES = [
@@ -203,10 +171,10 @@ EXERCISES = [
              "log-likelihood; the loss is minus it."),
             (lambda x, h, b: (np.abs(x - h) / b).sum(1).mean() + np.log(2 * b), "The normaliser "
              "log(2b) belongs to each value, so it comes d times an item; you added it once."),
-            (lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(), "You squared the "
-             "differences: that exponent belongs to the Gaussian. Laplace has |x − x̂| / b."),
-            (lambda x, h, b: ((x - h) ** 2 / (2 * b**2) + np.log(b * np.sqrt(2 * np.pi))).sum(1)
-             .mean(), "That is the Gaussian. Laplace's density is exp(−|x − x̂| / b) / (2b)."),
+            ([lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(),
+              lambda x, h, b: (((x - h) / b) ** 2 / 2 + np.log(2 * np.pi * b**2) / 2).sum(1)
+              .mean()], "You squared the differences: that is the Gaussian. Laplace's density is "
+             "exp(−|x − x̂| / b) / (2b)."),
             (lambda x, h, b: (np.abs(x - h) + np.log(2 * b)).sum(1).mean(), "The absolute error "
              "has to be divided by the width b."),
         ],
@@ -223,12 +191,13 @@ EXERCISES = [
         "shuffled. What must hold between loss(x, x) and loss(x, x_hat)?",
         what="one for the whole loss",
         read=truth,
-        cases=[(loss,) for loss in (*GOOD_LOSSES.values(), *BAD_LOSSES.values())],
+        cases=[(loss,) for loss in LOSSES.values()],
         reference=_sound,
         slips=[
-            (_zero_at_x, lambda found, right, loss: f"Your test rejects {_called(loss)}. That is "
-             "a sound objective: nothing beats x̂ = x, and its value there may be anything. "
-             "Compare losses; do not ask for zero.", lambda found, loss: not found),
+            (lambda loss: loss(_X, _X) == 0, lambda found, right, loss: "Your test rejects "
+             f"{_called(loss)}. That is a sound objective: nothing beats x̂ = x, and its value "
+             "there may be anything. Compare losses; do not ask for zero.",
+             lambda found, loss: not found),
             (lambda loss: _sound(loss, slice(1, 2)), lambda found, right, loss: "Your test lets "
              f"this pass: {_called(loss)}. Try reconstructions that are too bright, too dark, "
              "shuffled: each must cost more than x̂ = x.", lambda found, loss: found),
@@ -251,8 +220,8 @@ EXERCISES = [
              "used twice, so the decoder's path adds its own term."),
             (lambda W, x: _paths(W, x)[1], "That is the path through the decoder alone. W is "
              "used twice, so the encoder's path adds its own term."),
-            (lambda W, x: 2 * _paths(W, x)[0], _NOT_TWICE),
-            (lambda W, x: 2 * _paths(W, x)[1], _NOT_TWICE),
+            ([lambda W, x: 2 * _paths(W, x)[0], lambda W, x: 2 * _paths(W, x)[1]], "The two "
+             "paths do not contribute the same: one is xᵀGW, the other Gᵀ(xW)."),
             (lambda W, x: _tied(W, x) / 2, "Half of it: the derivative of the square brings a "
              "factor 2."),
             (lambda W, x: _tied(W, x) * x.size, "Right for the sum of squares; the loss is a "
@@ -331,16 +300,11 @@ EXERCISES = [
         "ask what goes in and what has to come out.",
         hint="Who is given noise? Who is given damaged text? Who must not see what comes next?",
         reference=FAMILIES,
-        read=_families,
+        read=words(list(FAMILIES), "copy", "repair", "continue", "fool"),
         slips=[
             (FAMILIES | {model: word}, f"{model}: not {word!r}. {why}",
              lambda found, model=model, word=word: found[model] == word)
             for (model, word), why in _MISTAKEN.items() if FAMILIES[model] != word
         ],
-        otherwise=_first_mistaken,
     ),
 ]  # fmt: skip
-
-
-def _called(loss):
-    return next(k for k, v in (GOOD_LOSSES | BAD_LOSSES).items() if v is loss)

@@ -172,7 +172,7 @@ EXERCISES = [
              "anywhere.", _holds("b")),
             ("e", "(e) turns training sentences into ids, and touches nothing else.",
              _holds("e")),
-            (["d", "f"], "(f) pads the training sentences to their own longest one. No harm.",
+            ("df", "(f) pads the training sentences to their own longest one. No harm.",
              _holds("f")),
             ("a", "One leak is found. The other makes every held-out word a known one: who was "
              "allowed to vote on which words exist?"),
