@@ -128,6 +128,12 @@ def has(letter):
     return lambda found: letter in found
 
 
+def normal(seed, *shapes):
+    """Normal random arrays of these shapes, for a case."""
+    rng = np.random.default_rng(seed)
+    return tuple(rng.normal(size=shape) for shape in shapes)
+
+
 @dataclass(frozen=True)
 class Exercise:
     """One exercise.
@@ -152,7 +158,7 @@ class Exercise:
         tolerance: relative, to the largest value.
         before: put before the message of a slip, and before ``otherwise``.
         unique: False if right answers differ (they draw, or turn a sign): then an answer is
-            right when no slip's ``when`` holds.
+            right when no slip fits.
         every: True if a slip has to fit in every case, because few values are possible.
         ask: ``ask(answer, *arguments)``: how to put a case to an answer; as a rule, call it.
     """
@@ -209,7 +215,8 @@ class Exercise:
         if not self.unique:
             self._finite(found)
             for slip in self.slips:
-                if slip[2](found, *case):
+                given = None if slip[2:] else self._try(slip, case)
+                if slip[2](found, *case) if slip[2:] else same(found, given, self.tolerance):
                     raise Wrong(self._say(slip[1], found, None, case), slip)
         return found
 

@@ -2,19 +2,12 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, array, truth, words
+from ae_lib.exercises._core import Exercise, array, normal, truth, words
 
 FLOOR = float(-(0.8 * np.log(0.8) + 0.2 * np.log(0.2)))
 
 
-def _random(seed, *shapes):
-    rng = np.random.default_rng(seed)
-    return tuple(rng.normal(size=shape) for shape in shapes)
-
-
-# -- basics.tied_gradient ----------------------------------------------------------------
-
-
+# basics.tied_gradient
 def _paths(W, x):
     error = x @ W @ W.T - x
     g = 2 * error / error.size
@@ -25,9 +18,7 @@ def _tied(W, x):
     return sum(_paths(W, x))
 
 
-# -- basics.components -------------------------------------------------------------------
-
-
+# basics.components
 def _data_and_decoder(kept):
     """Data, and a decoder that spans the kept principal directions."""
     rng = np.random.default_rng(3)
@@ -64,9 +55,7 @@ def _permuted(found, x, D):
     return np.allclose(np.abs(_components(x, D).T @ found).max(0), 1, atol=1e-3)
 
 
-# -- basics.good_loss --------------------------------------------------------------------
-
-
+# basics.good_loss
 def _bce(x, x_hat):
     p = np.clip(x_hat, 1e-7, 1 - 1e-7)
     return float(-(x * np.log(p) + (1 - x) * np.log(1 - p)).mean())
@@ -100,8 +89,7 @@ def _sound(loss, keys=slice(None)):
     return all(loss(_X, _X) < loss(_X, other) - 1e-9 for other in _OTHERS[keys])
 
 
-# -- basics.families ---------------------------------------------------------------------
-
+# basics.families
 FAMILIES = {
     "PCA": "copy", "BERT": "repair", "BART": "repair", "T5": "repair", "GPT": "continue",
     "GAN": "fool",
@@ -156,7 +144,7 @@ EXERCISES = [
         hint="−log(exp(−a) / c) = a + log c. Do that for one value, sum over the values of an "
         "item, then average over the items.",
         what="the mean number of nats an item",
-        cases=((*_random(1, (5, 7), (5, 7)), 0.7), (*_random(2, (3, 2), (3, 2)), 1.9)),
+        cases=((*normal(1, (5, 7), (5, 7)), 0.7), (*normal(2, (3, 2), (3, 2)), 1.9)),
         reference=lambda x, h, b: (np.abs(x - h) / b + np.log(2 * b)).sum(1).mean(),
         tolerance=1e-4,
         slips=[
@@ -212,7 +200,7 @@ EXERCISES = [
         "the four-step formulas; put A = B = W and add.",
         what="the gradient",
         read=array,
-        cases=(_random(2, (5, 2), (9, 5)), _random(4, (3, 1), (4, 3))),
+        cases=(normal(2, (5, 2), (9, 5)), normal(4, (3, 1), (4, 3))),
         reference=_tied,
         tolerance=1e-4,
         slips=[

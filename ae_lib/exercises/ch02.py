@@ -4,19 +4,13 @@ import itertools
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, array, letters, word
+from ae_lib.exercises._core import Exercise, array, has, letters, words
 
 # The training images of Fashion-MNIST as the book has them, values 0 to 1.
 MEAN, STD = 0.28672, 0.35347
 
 
-def _holds(letter):
-    return lambda found: letter in found
-
-
-# -- dense.parameters --------------------------------------------------------------------
-
-
+# dense.parameters
 def _weights(*widths, biases=True):
     return sum(a * b + biases * b for a, b in itertools.pairwise(widths))
 
@@ -25,29 +19,14 @@ def _parameters(hidden, code_size, values, **how):
     return _weights(values, *hidden, code_size, *hidden[::-1], values, **how)
 
 
-# -- dense.curves ------------------------------------------------------------------------
-
 _CURVES = {"a": "underfit", "b": "overfit", "c": "fine"}
 
 
-def _curves(answer, what):
-    if not isinstance(answer, dict):
-        raise Wrong('Answer with a dict such as {"a": "fine", "b": "fine", "c": "fine"}.')
-    read = word("fine", "overfit", "underfit")
-    given = {str(k).lower(): read(v, f"the verdict on {str(k)[:9]}") for k, v in answer.items()}
-    if set(given) != set(_CURVES):
-        raise Wrong("Give one verdict for each of a, b and c.")
-    return given
-
-
-# -- dense.fair_baseline -----------------------------------------------------------------
-
-
+# dense.fair_baseline
 def _rows():
     rng = np.random.default_rng(7)
-    basis = rng.normal(size=(6, 12))
-    train = rng.normal(size=(80, 6)) @ basis + 3 + 0.5 * rng.normal(size=(80, 12))
-    return train, rng.normal(size=(30, 6)) @ basis + 3 + 0.5 * rng.normal(size=(30, 12))
+    x = rng.normal(size=(110, 6)) @ rng.normal(size=(6, 12)) + 3 + 0.5 * rng.normal(size=(110, 12))
+    return x[:80], x[80:]
 
 
 def _project(train, held_out, k, *, off=None, on=None, kept=slice(None), centre=True):
@@ -58,9 +37,7 @@ def _project(train, held_out, k, *, off=None, on=None, kept=slice(None), centre=
     return on + (held_out - off) @ v.T @ v
 
 
-# -- dense.choose_size -------------------------------------------------------------------
-
-
+# dense.choose_size
 def _within(sizes, errors, best_of, allowed=lambda best: 1.05 * best):
     """The sizes whose error is within 5 % of the best of others, in their order."""
     return [k for k, e in zip(sizes, errors, strict=True) if e <= allowed(min(best_of))]
@@ -73,21 +50,16 @@ def _best(sizes, errors):
 _SIZES = [2, 4, 8, 16, 32, 64]
 _VALIDATION = [0.03, 0.02, 0.0150, 0.0103, 0.0101, 0.0100]
 _TEST = [0.03, 0.02, 0.0150, 0.0115, 0.0105, 0.0112]
-_MIXED = [5, 2, 0, 4, 1, 3]  # the sizes need not come in order
 _TABLES = (
     (_SIZES, _VALIDATION, _TEST),
-    (
-        _SIZES,
-        [0.03, 0.02, 0.0104, 0.0106, 0.0100, 0.0105],
-        [0.03, 0.01, 0.0098, 0.0120, 0.0110, 0.0120],
-    ),
+    (_SIZES, [0.03, 0.02, 0.0104, 0.0106, 0.01, 0.0105], [0.03, 0.01, 0.0098, 0.012, 0.011, 0.02]),
     (_SIZES[:5], [0.30, 0.02, 0.0120, 0.0104, 0.0100], [0.30, 0.02, 0.0103, 0.0098, 0.0101]),
-    tuple([values[i] for i in _MIXED] for values in (_SIZES, _VALIDATION, _TEST)),
-)
+    ([64, 8, 2, 32, 4, 16], [0.0100, 0.0150, 0.03, 0.0101, 0.02, 0.0103],
+     [0.0112, 0.0150, 0.03, 0.0105, 0.02, 0.0115]),  # the sizes need not come in order
+)  # fmt: skip
 
-# -- dense.anomaly_score -----------------------------------------------------------------
 
-
+# dense.anomaly_score
 def _images():
     rng = np.random.default_rng(3)
     return rng.random((6, 4, 5)), rng.random((6, 4, 5))
@@ -105,11 +77,6 @@ def _ranks_otherwise(found, x, r):
     )
 
 
-def _like(wrong):
-    """Recognises what a wrong score gives."""
-    return lambda found, x, r: found.shape == wrong(x, r).shape and np.allclose(found, wrong(x, r))
-
-
 EXERCISES = [
     Exercise(
         name="dense.two_flaws",
@@ -123,14 +90,14 @@ EXERCISES = [
         reference="cg",
         slips=[
             ("ac", "(a) is wide, but width costs nothing here: only the code has to be narrow.",
-             _holds("a")),
+             has("a")),
             ("bc", "(b) is the code itself. It is meant to be narrow, and a linear code may be "
-             "any number.", _holds("b")),
+             "any number.", has("b")),
             ("cd", "(d) has no activation. With a squared error a linear output is a fair "
-             "choice.", _holds("d")),
-            ("e", "(e) passes both sizes where they belong.", _holds("e")),
+             "choice.", has("d")),
+            ("e", "(e) passes both sizes where they belong.", has("e")),
             ("cf", "(f) is where the effect shows. Which line set the number that it ignores?",
-             _holds("f")),
+             has("f")),
             ("c", "(c) is one: the decoder's narrow layer. Which number has no effect at all?"),
             ("g", "(g) is one: nothing reads it. Which layer makes the error too large?"),
         ],
@@ -173,7 +140,7 @@ EXERCISES = [
         tolerance=1e-9,
         before="For hidden={0}, code_size={1}, values={2}: ",
         slips=[
-            (lambda h, k, v: _parameters(h, k, v, biases=False), "you count {found:,.0f}, the "
+            ({"biases": False}, "you count {found:,.0f}, the "
              "weights without the biases."),
             (lambda h, k, v: _weights(v, *h, k), "you count {found:,.0f}, the encoder without "
              "the decoder."),
@@ -191,7 +158,7 @@ EXERCISES = [
         hint="Overfitting is a held-out loss that rises again; underfitting is a training loss "
         "that stays high.",
         reference=_CURVES,
-        read=_curves,
+        read=words("abc", "fine", "overfit", "underfit"),
         slips=[
             (_CURVES | {"a": "overfit"}, "a: both losses are high and equal. A model that "
              "overfits has a low training loss.", lambda found: found["a"] == "overfit"),
@@ -215,27 +182,20 @@ EXERCISES = [
         cases=((*_rows(), 3),),
         reference=_project,
         slips=[
-            (lambda t, h, k: _project(h, h, k), "You fitted PCA on the held-out rows. The "
-             "baseline may see only what the autoencoder sees: fit on train."),
-            (lambda t, h, k: _project(t, h, k, off=0, on=0, centre=False), "You did not subtract "
-             "the training mean, so one component is spent on it."),
-            (lambda t, h, k: _project(t, h, k, on=0), "The mean was subtracted but never added "
-             "back."),
-            (lambda t, h, k: _project(t, h, k, off=h.mean(0), on=h.mean(0)), "You centred the "
-             "held-out rows with their own mean. The mean is part of what PCA has learnt: take "
-             "that of train."),
-            (lambda t, h, k: _project(t, h, k, kept=slice(None, None, -1)), "These are the "
-             "components of *least* variance: eigh sorts its eigenvalues upwards, so the last "
-             "columns count."),
-            (lambda t, h, k: _project(np.concatenate([t, h]), h, k), "You fitted PCA on train "
-             "and held_out together. The baseline may see only what the autoencoder sees: "
-             "train."),
+            ([lambda t, h, k: _project(h, h, k),
+              lambda t, h, k: _project(np.concatenate([t, h]), h, k)], "You fitted PCA on "
+             "held-out rows. The baseline may see only what the autoencoder sees: fit on train."),
+            ({"off": 0, "on": 0, "centre": False}, "You did not subtract the training mean, so "
+             "one component is spent on it."),
+            ({"on": 0}, "The mean was subtracted but never added back."),
+            ([lambda t, h, k: _project(t, h, k, off=h.mean(0), on=h.mean(0)),
+              lambda t, h, k: _project(t, h, k, on=h.mean(0))], "You used the held-out rows' own "
+             "mean. The mean is part of what PCA has learnt: take that of train."),
+            ({"kept": slice(None, None, -1)}, "These are the components of *least* variance: eigh "
+             "sorts its eigenvalues upwards, so the last columns count."),
             (lambda t, h, k: _project(t, h, k + 1), "That is one component too many."),
             (lambda t, h, k: _project(t, h, k - 1), "That is one component too few."),
-            (lambda t, h, k: _project(t, h, k, off=0, on=0), "The held-out rows were not "
-             "centred, though train was."),
-            (lambda t, h, k: _project(t, h, k, on=h.mean(0)), "The mean to be added back is that "
-             "of train, not of the held-out rows."),
+            ({"off": 0, "on": 0}, "The held-out rows were not centred, though train was."),
             (lambda t, h, k: h, "You gave held_out back as it was: only k numbers a row may get "
              "through."),
         ],
@@ -256,15 +216,12 @@ EXERCISES = [
             (lambda s, v, t: min(_within(s, v, v, lambda best: best + 0.05)), "You allow 0.05 "
              "more than the best error, whatever that is. 5 % *of* the best error was meant: at "
              "most 1.05 times as much."),
-            (lambda s, v, t: _best(s, t), "You chose by the test error. Then the test error of "
-             "the chosen model is no longer an honest estimate: choose by validation."),
-            (lambda s, v, t: min(_within(s, t, t)), "You chose by the test errors, 5 % allowed. "
-             "Then the test error of the chosen model is no longer an honest estimate: choose by "
-             "validation."),
-            (lambda s, v, t: min(_within(s, v, t)), "Your rule compares test errors with "
-             "validation errors. The test list is not there for choosing: leave it alone."),
-            (lambda s, v, t: min(_within(s, t, v)), "Your rule compares validation errors with "
-             "test errors. The test list is not there for choosing: leave it alone."),
+            ([lambda s, v, t: _best(s, t), lambda s, v, t: min(_within(s, t, t))], "You chose by "
+             "the test errors. Then the test error of the chosen model is no longer an honest "
+             "estimate: choose by validation."),
+            ([lambda s, v, t: min(_within(s, v, t)), lambda s, v, t: min(_within(s, t, v))],
+             "Your rule compares test errors with validation errors. The test list is not there "
+             "for choosing: leave it alone."),
             (lambda s, v, t: _within(s, v, v)[0], "That is the first in the list {0} that is "
              "good enough. The sizes need not come in order: take the smallest."),
             (lambda s, v, t: _best(s, v), "That is the best validation error. A smaller code "
@@ -314,17 +271,13 @@ EXERCISES = [
              "images.", lambda found, x, r: found.shape == ()),
             (lambda x, r: ((x - r) ** 2).mean(2), lambda found, *_: "Expected one score for each "
              f"of the 6 images, got shape {found.shape}.", lambda found, *_: found.shape != (6,)),
-            *((wrong, message, _like(wrong)) for wrong, message in (
-                (lambda x, r: (x - r).mean((1, 2)), "Errors above and below cancel here. Square "
-                 "them before you average."),
-                (lambda x, r: np.abs((x - r).mean((1, 2))), "The absolute value comes too late: "
-                 "within an image, errors above and below had already balanced. Take it of each "
-                 "pixel, or square."),
-                (lambda x, r: -((x - r) ** 2).mean((1, 2)), "The sign is turned round: a higher "
-                 "score should mean a stranger image."),
-                (lambda x, r: np.abs(x - r).max((1, 2)), "The largest single error hangs on one "
-                 "pixel; average over all of them."),
-            )),
+            ([lambda x, r: (x - r).mean((1, 2)), lambda x, r: np.abs((x - r).mean((1, 2)))],
+             "Errors above and below cancel within an image. Take the square, or the absolute "
+             "value, of each pixel before you average."),
+            (lambda x, r: -_score(x, r), "The sign is turned round: a higher score should mean a "
+             "stranger image."),
+            (lambda x, r: np.abs(x - r).max((1, 2)), "The largest single error hangs on one "
+             "pixel; average over all of them."),
             (lambda x, r: x.mean((1, 2)), "Square the difference, then average over each image's "
              "own pixels.", _ranks_otherwise),
         ],

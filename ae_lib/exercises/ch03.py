@@ -2,18 +2,15 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, array, changed, close, number
-
-# -- beyond.overlap ----------------------------------------------------------------------
+from ae_lib.exercises._core import Exercise, array, changed, close, normal, number
 
 
+# beyond.overlap
 def _overlap(kernel, stride):
     return [len(range(phase, kernel, stride)) for phase in range(stride)]
 
 
-# -- beyond.masking ----------------------------------------------------------------------
-
-
+# beyond.masking
 def _two_masks(mask, x, p, seed):
     return np.stack([array(mask(x, p, np.random.default_rng(s))) for s in (seed, seed + 1)])
 
@@ -39,43 +36,20 @@ def _whole(axes):
     return lambda found, x, p, seed: p and np.isin((found[0] == 0).mean(axes), (0, 1)).all()
 
 
-# -- beyond.target -----------------------------------------------------------------------
+# beyond.target
+def _pair(x, sigma, rng, *, give=lambda x, noise: (x + noise, x)):
+    return give(x, sigma * rng.normal(size=x.shape))
 
 
-def _noise(x, sigma, rng):
-    return sigma * rng.normal(size=x.shape)
-
-
-def _noise_as_target(x, sigma, rng):
-    e = _noise(x, sigma, rng)
-    return x + e, e
-
-
-def _noisy_twice(x, sigma, rng):
-    noisy = x + _noise(x, sigma, rng)
-    return noisy, noisy.copy()
-
-
-# -- beyond.atoms ------------------------------------------------------------------------
-
-
-def _codes_and_kernel():
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(10, 6)), rng.normal(size=(6, 4)) * np.arange(1, 7)[:, None]
+# beyond.atoms
+_CODES, _KERNEL = normal(0, (10, 6), (6, 4))
 
 
 def _length(D, axis=1):
     return np.linalg.norm(D, axis=axis, keepdims=True)
 
 
-# -- beyond.jacobian ---------------------------------------------------------------------
-
-
-def _layer():
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(9, 5)), rng.normal(size=(5, 5)), rng.normal(size=5)
-
-
+# beyond.jacobian
 def _h(x, W, b):
     return 1 / (1 + np.exp(-(x @ W + b)))
 
@@ -85,25 +59,23 @@ def _jacobian(x, W, b):
     return (h * (1 - h)) ** 2 @ (W**2).sum(0)
 
 
-# -- beyond.copier -----------------------------------------------------------------------
-
-
+# beyond.copier
 def _scores(copying):
     """Of a copy, a projection onto the data's directions, a mirror, and a model of zeros."""
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.normal(size=(64, 6)))[0]
     x = rng.normal(size=(500, 6)) @ basis.T * 2
     models = (
-        lambda a: np.array(a, dtype="float64"),
+        lambda a: a + 0.0,
         lambda a: a @ basis @ basis.T,
         lambda a: a[..., ::-1],
-        lambda a: np.zeros_like(a),
+        np.zeros_like,
     )
-    rngs = [np.random.default_rng(1) for _ in models]
-    return [number(copying(m, x.copy(), g), "the score") for m, g in zip(models, rngs)]  # noqa: B905
+    scores = (copying(model, x.copy(), np.random.default_rng(1)) for model in models)
+    return [number(score, "the score") for score in scores]
 
 
-_MODELS = {
+_BOUNDS = {
     "A plain copy": (0.9, 1.1),
     "A projection onto the data's own 6 of 64 directions": (-9, 0.2),
     "A model that answers each input turned round": (-9, 0.2),
@@ -113,7 +85,7 @@ _MODELS = {
 
 def _astray(scores):
     """The first score out of its bounds, with the model's name."""
-    models = zip(scores, _MODELS.items(), strict=True)
+    models = zip(scores, _BOUNDS.items(), strict=True)
     return next(((name, s) for s, (name, (low, high)) in models if not low <= s <= high), None)
 
 
@@ -207,8 +179,7 @@ EXERCISES = [
             (lambda x, p, rng: x * (rng.uniform(size=(len(x), 1, 1)) >= p), "You mask whole "
              "items; draw a number for each value, of the shape of x.", _whole((1, 2))),
             (lambda x, p, rng: x * (rng.uniform(size=x.shape[1:]) >= p), "You mask the same "
-             "places in every item; draw a number for each value, of the shape of x.",
-             _whole(0)),
+             "places in every item; draw a number for each value, of the shape of x.", _whole(0)),
             (lambda x, p, rng: _mask(x, 1 - p, rng), lambda found, *_: f"{_share(found):.0%} "
              "became zero for p = 0.2: p is the share that *goes*, not stays.",
              lambda found, x, p, seed: p and abs(_share(found) - 0.8) < 0.05),
@@ -232,24 +203,25 @@ EXERCISES = [
         read=array,
         unique=False,
         cases=((np.random.default_rng(0).uniform(size=(300, 7)), 0.5, np.random.default_rng(1)),),
-        reference=lambda x, sigma, rng: (x + _noise(x, sigma, rng), x),
+        reference=_pair,
         slips=[
-            (lambda x, sigma, rng: (x[0] + _noise(x, sigma, rng), x[0]), "Inputs and targets "
-             "have the shape of x.", lambda found, x, *_: any(f.shape != x.shape for f in found)),
-            (_noisy_twice, "Inputs and targets are the same array, so a perfect copy has no "
-             "loss. Which of the two should be without noise?", lambda found, *_: close(*found)),
-            (lambda x, sigma, rng: (x, x + _noise(x, sigma, rng)), "The inputs are clean and the "
-             "targets noisy: the model is taught to *add* noise, which it cannot foresee. Turn "
-             "the pair round.", lambda found, x, *_: close(found[0], x)),
-            (_noise_as_target, "The targets are the noise. A model can learn that, but then its "
-             "output is not the image; the autoencoder's target is x.",
-             lambda found, x, *_: close(found[1], found[0] - x)),
-            (lambda x, s, rng: (x + _noise(x, s, rng), x + _noise(x, s, rng)), "The targets "
-             "still carry noise, if another one. They should be x itself.",
+            ({"give": lambda x, noise: ((x + noise)[0], x[0])}, "Inputs and targets have the "
+             "shape of x.", lambda found, x, *_: any(f.shape != x.shape for f in found)),
+            ({"give": lambda x, noise: (x + noise, x + noise)}, "Inputs and targets are the same "
+             "array, so a perfect copy has no loss. Which of the two should be without noise?",
+             lambda found, *_: close(*found)),
+            ({"give": lambda x, noise: (x, x + noise)}, "The inputs are clean and the targets "
+             "noisy: the model is taught to *add* noise, which it cannot foresee. Turn the pair "
+             "round.", lambda found, x, *_: close(found[0], x)),
+            ({"give": lambda x, noise: (x + noise, noise)}, "The targets are the noise. A model "
+             "can learn that, but then its output is not the image; the autoencoder's target is "
+             "x.", lambda found, x, *_: close(found[1], found[0] - x)),
+            ({"give": lambda x, noise: (x + noise, x + noise[::-1])}, "The targets still carry "
+             "noise, if another one. They should be x itself.",
              lambda found, x, *_: not close(found[1], x)),
-            (lambda x, s, rng: (x + _noise(x, s**2, rng), x), lambda found, right, x, *_:
+            (lambda x, sigma, rng: _pair(x, sigma**2, rng), lambda found, right, x, *_:
              f"The noise has standard deviation {(found[0] - x).std():.2f}; sigma was 0.5.",
-             lambda found, x, s, _: abs((found[0] - x).std() - s) > 0.05),
+             lambda found, x, sigma, _: abs((found[0] - x).std() - sigma) > 0.05),
         ],
     ),
     Exercise(
@@ -260,7 +232,7 @@ EXERCISES = [
         what=("the new codes", "the new kernel"),
         read=array,
         unique=False,
-        cases=(_codes_and_kernel(),),
+        cases=((_CODES, _KERNEL * np.arange(1, 7)[:, None]),),
         reference=lambda z, D: (z * _length(D).T, D / _length(D)),
         slips=[
             (lambda z, D: (z * _length(D).T, D / _length(D, (0, 1)) * np.ones((1, 1, 1))),
@@ -291,7 +263,7 @@ EXERCISES = [
         hint="Sum W² over its first axis once; the batch enters only through h.",
         what="the array of norms",
         read=array,
-        cases=(_layer(),),
+        cases=(normal(0, (9, 5), (5, 5), (5,)),),
         reference=_jacobian,
         slips=[
             (lambda x, W, b: _jacobian(x, W, b).mean(), "That is the mean over the batch; one "

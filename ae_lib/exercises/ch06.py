@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, close, letters, number, truth
+from ae_lib.exercises._core import Exercise, Wrong, close, has, letters, number, truth
 
 # Of the sentences that ship: how many there are, places in a row, words; and the mean number of
 # tokens of the first 10,000, <eos> not counted.
@@ -10,13 +10,7 @@ ARRAY = 36_500, 20, 8563
 MEAN_TOKENS = 7.4862
 
 
-def _holds(letter):
-    return lambda found: letter in found
-
-
-# -- text.one_word_apart -----------------------------------------------------------------
-
-
+# text.one_word_apart
 def _apart(a, b):
     a, b = sorted((a, b), key=len)
     same = 0
@@ -47,13 +41,11 @@ def _why_apart(found, right, *pair):
     return f"{a!r} and {b!r}: expected {right}; {_PAIRS.get((a, b)) or _PAIRS[b, a]}."
 
 
-# -- text.merge --------------------------------------------------------------------------
-
-
-def _merge(symbols, pair):
+# text.merge
+def _merge(symbols, pair, most=99):
     merged, i = [], 0
     while i < len(symbols):
-        both = tuple(symbols[i : i + 2]) == tuple(pair)
+        both = tuple(symbols[i : i + 2]) == tuple(pair) and i - len(merged) < most
         merged.append("".join(pair) if both else symbols[i])
         i += 1 + both
     return merged
@@ -68,11 +60,6 @@ def _merge_overlapping(symbols, pair):
         elif i == 0 or tuple(symbols[i - 1 : i + 1]) != tuple(pair):
             merged.append(symbol)
     return merged
-
-
-def _merge_once(symbols, pair):
-    at = next((i for i in range(len(symbols)) if tuple(symbols[i : i + 2]) == pair), len(symbols))
-    return [*symbols[:at], *(["".join(pair)] if at < len(symbols) else []), *symbols[at + 2 :]]
 
 
 _MERGES = {
@@ -98,9 +85,7 @@ def _why_merged(found, right, symbols, pair):
     return f"{symbols} with {pair} gave {found!r}.{why}"
 
 
-# -- text.one_hot and text.silent --------------------------------------------------------
-
-
+# text.one_hot and text.silent
 def _size(entry, *units):
     """So many bytes for each entry of one array, in these units."""
     return [float(entry) * ARRAY[0] * ARRAY[1] * ARRAY[2] / unit for unit in units]
@@ -119,8 +104,7 @@ def _part(answer, what):
     return value / 100 if value > 1 else value
 
 
-# -- text.masked_accuracy and text.waste -------------------------------------------------
-
+# text.masked_accuracy and text.waste
 _TARGETS = np.array([[5, 6, 3, 0, 0, 0], [7, 3, 0, 0, 0, 0], [4, 5, 6, 7, 8, 3]])
 _PREDICTIONS = np.array([[5, 9, 3, 0, 0, 0], [0, 3, 0, 0, 9, 0], [4, 5, 6, 0, 0, 3]])
 
@@ -149,10 +133,9 @@ EXERCISES = [
         cases=[(a.split(), b.split()) for p in _PAIRS for a, b in (p, p[::-1])],
         reference=_apart,
         slips=[
-            (lambda a, b: len(a) == len(b) and sum(x != y for x, y in zip(a, b, strict=True)) < 2,
+            ([lambda a, b: len(a) == len(b) and sum(x != y for x, y in zip(a, b, strict=True)) < 2,
+              lambda a, b: len(set(a) ^ set(b)) <= 2, lambda a, b: abs(len(a) - len(b)) <= 1],
              _why_apart),
-            (lambda a, b: len(set(a) ^ set(b)) <= 2, _why_apart),
-            (lambda a, b: abs(len(a) - len(b)) <= 1, _why_apart),
         ],
         otherwise=_why_apart,
     ),
@@ -169,11 +152,11 @@ EXERCISES = [
         reference="ad",
         slips=[
             ("bd", "(b) shuffles. That is harmless, as long as what is shuffled may be divided "
-             "anywhere.", _holds("b")),
+             "anywhere.", has("b")),
             ("e", "(e) turns training sentences into ids, and touches nothing else.",
-             _holds("e")),
+             has("e")),
             ("df", "(f) pads the training sentences to their own longest one. No harm.",
-             _holds("f")),
+             has("f")),
             ("a", "One leak is found. The other makes every held-out word a known one: who was "
              "allowed to vote on which words exist?"),
             ("d", "(d) is one. For the other: a sentence has several translations. How many rows "
@@ -190,10 +173,8 @@ EXERCISES = [
         cases=[(symbols.split(), tuple(pair.split())) for symbols, pair in _MERGES],
         reference=_merge,
         slips=[
-            (_merge_overlapping, _why_merged),
-            (lambda symbols, pair: " ".join(symbols).replace(" ".join(pair), "".join(pair))
-             .split(), _why_merged),
-            (_merge_once, _why_merged),
+            ([_merge_overlapping, {"most": 1}, lambda symbols, pair: " ".join(symbols)
+              .replace(" ".join(pair), "".join(pair)).split()], _why_merged),
         ],
         otherwise=_why_merged,
     ),
@@ -230,8 +211,8 @@ EXERCISES = [
         tolerance=0.01,
         reference=_size(12, 1e9)[0],
         slips=[
-            *((wrong, "The right size, in other units: answer in gigabytes, 10⁹ bytes.")
-              for wrong in _size(12, 1, 1e6, 2**20)),
+            (_size(12, 1, 1e6, 2**20), "The right size, in other units: answer in gigabytes, 10⁹ "
+             "bytes."),
             (_size(4, 1e9)[0], "That is one array; the listing passes three: two inputs and a "
              "target."),
             (_size(3, 1e9)[0], "You counted entries. Each is a float32, four bytes."),

@@ -9,9 +9,8 @@ from ae_lib.exercises._core import Exercise, array, changed, close, number
 
 VOCABULARY = 4000
 
-# -- seq2seq.lstm_step -------------------------------------------------------------------
 
-
+# seq2seq.lstm_step
 def _arrays():
     rng = np.random.default_rng(0)
     return tuple(rng.normal(size=s) for s in ((3, 4), (3, 5), (3, 5), (4, 20), (5, 20), (20,)))
@@ -42,9 +41,7 @@ def _h_of_old_c(x, h, c, W, U, b):
     return o * np.tanh(c), _lstm(x, h, c, W, U, b)[1]
 
 
-# -- seq2seq.shift -----------------------------------------------------------------------
-
-
+# seq2seq.shift
 def _shift(ids, bos, eos, *, ends=True, start=None):
     first = np.full((len(ids), 1), bos if start is None else start)
     targets = np.pad(ids, ((0, 0), (0, 1)))
@@ -64,9 +61,7 @@ def _eos_for_pad(ids, bos, eos):
     return inputs, np.where(targets == 0, eos, targets)
 
 
-# -- seq2seq.masked_loss -----------------------------------------------------------------
-
-
+# seq2seq.masked_loss
 def _probabilities():
     logits = np.random.default_rng(1).normal(size=(3, 5, 6))
     targets = np.array([[1, 2, 3, 4, 5], [2, 3, 0, 0, 0], [4, 0, 0, 0, 0]])
@@ -77,9 +72,7 @@ def _cells(log_p, targets):
     return -np.take_along_axis(log_p, targets[..., None], -1)[..., 0]
 
 
-# -- seq2seq.greedy ----------------------------------------------------------------------
-
-
+# seq2seq.greedy
 def _machine(tokens, state):
     """A step whose next word depends on all words so far, through both parts of its state."""
     tokens, (h, c) = np.asarray(tokens), state
@@ -122,8 +115,7 @@ def _states(n):
     return np.arange(0, 5 * n, 5)[:, None] % 64, np.arange(n)[:, None]
 
 
-# -- seq2seq.nucleus ---------------------------------------------------------------------
-
+# seq2seq.nucleus
 _TIED = np.array([0.2, 0.4, 0.2, 0.2])
 _P = np.array([0.05, 0.4, 0.15, 0.3, 0.1])
 
@@ -155,8 +147,7 @@ def _ask_nucleus(answer, p, mass):
     return np.sort(found) if len(p) == len(_TIED) else found
 
 
-# -- seq2seq.bleu ------------------------------------------------------------------------
-
+# seq2seq.bleu
 ORIGINALS = [
     "The cat sat on the mat and looked at me.",
     "He left.",
@@ -191,8 +182,7 @@ def bleu(outputs, references):
     return float(100 * min(1, np.exp(1 - wanted / long)) * np.exp(np.log(shares).mean()))
 
 
-# -- seq2seq.order -----------------------------------------------------------------------
-
+# seq2seq.order
 _WORDS = ["we", "saw", "two", "old", "boats", "near", "the", "quiet", "river", "under", "a",
           "grey", "sky"]  # fmt: skip
 

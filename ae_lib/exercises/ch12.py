@@ -6,9 +6,8 @@ import numpy as np
 
 from ae_lib.exercises._core import Exercise, Wrong, number, word
 
-# -- gpu.bound ---------------------------------------------------------------------------
 
-
+# gpu.bound
 def _floor(m, k, n, width, operations, bandwidth, *, each=2, sides="abc", join=max, swap=False):
     cells = {"a": m * k, "b": k * n, "c": m * n}
     arithmetic = each * m * k * n / operations
@@ -74,9 +73,7 @@ def _why_floor(found, right, m, k, n, width, operations, bandwidth):
     )
 
 
-# -- gpu.batch ---------------------------------------------------------------------------
-
-
+# gpu.batch
 def _choose(
     sizes, throughput, validation, test, *, by="mean", spread="best", pick="fastest", ddof=1
 ):
@@ -166,9 +163,7 @@ def _why_batch(found, right, sizes, throughput, validation, test):
     )
 
 
-# -- gpu.cudnn: Keras 3, keras/src/layers/rnn/lstm.py, keras/src/backend/tensorflow/rnn.py ---
-
-
+# gpu.cudnn: Keras 3, keras/src/layers/rnn/lstm.py, keras/src/backend/tensorflow/rnn.py
 def _encoder(sentences, *, right=True, reverse=False, cut=False, **changes):
     settings = {"units": 512, "activation": "tanh", "recurrent_activation": "sigmoid"}
     settings |= {"dropout": 0.2, "recurrent_dropout": 0, "unroll": False, "return_sequences": True}

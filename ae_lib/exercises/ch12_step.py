@@ -6,9 +6,8 @@ import numpy as np
 
 from ae_lib.exercises._core import Exercise, Wrong, array, changed, close, number
 
-# -- gpu.overflow ------------------------------------------------------------------------
 
-
+# gpu.overflow
 def _scaled_step(
     gradient, weights, scale, good, rate=0.1, clip=1.0, patience=3, *,
     unscale="float32", clipping="after", squares="float32", skip="both", shrink=0.5,
@@ -171,9 +170,7 @@ def _why_step(found, right, gradient, weights, scale, good, rate, clip, patience
     )
 
 
-# -- gpu.accumulate ----------------------------------------------------------------------
-
-
+# gpu.accumulate
 def _accumulate(
     gradient, weights, micro_batches, every, rate, *, by="rows", reset="both", rest=True, sign=-1
 ):

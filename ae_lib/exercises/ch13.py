@@ -7,9 +7,8 @@ import numpy as np
 
 from ae_lib.exercises._core import Exercise, Wrong, letters, number
 
-# -- gpu.resume --------------------------------------------------------------------------
 
-
+# gpu.resume
 class Run:
     """Adam on shuffled rows; the chapter prints this class."""
 
@@ -159,9 +158,7 @@ def _forgot(name):
     )
 
 
-# -- gpu.efficiency ----------------------------------------------------------------------
-
-
+# gpu.efficiency
 def _efficiency(
     compute, parameters, bits, latency, workers, *, width=4, ways=2, octet=8, pieces=None,
     hops=None
@@ -281,9 +278,7 @@ def _why_ring(found, right, *case):
     )
 
 
-# -- gpu.bill ----------------------------------------------------------------------------
-
-
+# gpu.bill
 def _bill(sizes, seconds, target, price):
     b, log_a = np.polyfit(np.log(sizes), np.log(seconds), 1)
     hours = np.exp(log_a + b * np.log(target)) / 3600
