@@ -361,6 +361,7 @@ class Verdict:
         )
 
 
+LONGEST = 700
 SIGNS = {"right": "✓", "wrong": "✗", "todo": "○"}
 
 
@@ -383,7 +384,8 @@ def judge(exercise, answer):
         put = f"put {exercise.expects} in place of …"
         return Verdict("todo", f'Not answered yet: {put} (hint("{exercise.name}") helps).')
     except Wrong as mistake:
-        return Verdict("wrong", f"Not yet. {mistake}")
+        text = f"Not yet. {mistake}"  # which may show what came, however much that is
+        return Verdict("wrong", text if len(text) <= LONGEST else text[: LONGEST - 2] + " …")
     except ReadersError as error:
         return Verdict("wrong", f"Your code stopped: {error}")
     except Exception as error:

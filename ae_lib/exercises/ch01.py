@@ -119,8 +119,8 @@ EXERCISES = [
     Exercise(
         name="basics.bce_floor",
         expects="a number of nats",
-        right="For a grey pixel the floor is its entropy, not zero. So a BCE "
-        "that stops falling well above zero may be perfect; compare it with the floor.",
+        right="For a grey pixel the floor is its entropy, not zero. So a BCE that stops falling "
+        "well above zero may be perfect; compare it with the floor.",
         hint="The reconstruction is perfect, so x̂ = 0.8 too. Neither log 0.8 nor log 0.2 is 0.",
         what="the loss in nats",
         reference=FLOOR,
@@ -139,8 +139,8 @@ EXERCISES = [
     Exercise(
         name="basics.laplace_nll",
         expects="a function of (x, x_hat, b)",
-        right="So the absolute error is a likelihood too: that of noise with heavier tails, "
-        "which is why it is less afraid of outliers.",
+        right="So the absolute error is a likelihood too: that of noise with heavier tails, which "
+        "is why it is less afraid of outliers.",
         hint="−log(exp(−a) / c) = a + log c. Do that for one value, sum over the values of an "
         "item, then average over the items.",
         what="the mean number of nats an item",
@@ -159,10 +159,10 @@ EXERCISES = [
              "log-likelihood; the loss is minus it."),
             (lambda x, h, b: (np.abs(x - h) / b).sum(1).mean() + np.log(2 * b), "The normaliser "
              "log(2b) belongs to each value, so it comes d times an item; you added it once."),
-            ([lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(),
-              lambda x, h, b: (((x - h) / b) ** 2 / 2 + np.log(2 * np.pi * b**2) / 2).sum(1)
-              .mean()], "You squared the differences: that is the Gaussian. Laplace's density is "
-             "exp(−|x − x̂| / b) / (2b)."),
+            ([lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(), lambda x, h,
+             b: (((x - h) / b) ** 2 / 2 + np.log(2 * np.pi * b**2) / 2).sum(1).mean()], "You "
+             "squared the differences: that is the Gaussian. Laplace's density is exp(−|x − x̂| / "
+             "b) / (2b)."),
             (lambda x, h, b: (np.abs(x - h) + np.log(2 * b)).sum(1).mean(), "The absolute error "
              "has to be divided by the width b."),
         ],
@@ -184,8 +184,8 @@ EXERCISES = [
         slips=[
             (lambda loss: loss(_X, _X) == 0, lambda found, right, loss: "Your test rejects "
              f"{_called(loss)}. That is a sound objective: nothing beats x̂ = x, and its value "
-             "there may be anything. Compare losses; do not ask for zero.",
-             lambda found, loss: not found),
+             "there may be anything. Compare losses; do not ask for zero.", lambda found,
+             loss: not found),
             (lambda loss: _sound(loss, slice(1, 2)), lambda found, right, loss: "Your test lets "
              f"this pass: {_called(loss)}. Try reconstructions that are too bright, too dark, "
              "shuffled: each must cost more than x̂ = x.", lambda found, loss: found),
@@ -204,31 +204,31 @@ EXERCISES = [
         reference=_tied,
         tolerance=1e-4,
         slips=[
-            (lambda W, x: _paths(W, x)[0], "That is the path through the encoder alone. W is "
-             "used twice, so the decoder's path adds its own term."),
-            (lambda W, x: _paths(W, x)[1], "That is the path through the decoder alone. W is "
-             "used twice, so the encoder's path adds its own term."),
-            ([lambda W, x: 2 * _paths(W, x)[0], lambda W, x: 2 * _paths(W, x)[1]], "The two "
-             "paths do not contribute the same: one is xᵀGW, the other Gᵀ(xW)."),
+            (lambda W, x: _paths(W, x)[0], "That is the path through the encoder alone. W is used "
+             "twice, so the decoder's path adds its own term."),
+            (lambda W, x: _paths(W, x)[1], "That is the path through the decoder alone. W is used "
+             "twice, so the encoder's path adds its own term."),
+            ([lambda W, x: 2 * _paths(W, x)[0], lambda W, x: 2 * _paths(W, x)[1]], "The two paths "
+             "do not contribute the same: one is xᵀGW, the other Gᵀ(xW)."),
             (lambda W, x: _tied(W, x) / 2, "Half of it: the derivative of the square brings a "
              "factor 2."),
-            (lambda W, x: _tied(W, x) * x.size, "Right for the sum of squares; the loss is a "
-             "mean over all n·d values."),
-            (lambda W, x: _tied(W, x) * x.shape[1], "The mean is over all n·d values; you "
-             "divided by n alone."),
+            (lambda W, x: _tied(W, x) * x.size, "Right for the sum of squares; the loss is a mean "
+             "over all n·d values."),
+            (lambda W, x: _tied(W, x) * x.shape[1], "The mean is over all n·d values; you divided "
+             "by n alone."),
             (lambda W, x: -_tied(W, x), "The sign is turned: the error is reconstruction minus "
              "input."),
         ],
-        otherwise="Finite differences disagree: moving W[0, 0] of a test case changes the loss "
-        "at a rate of {right[0][0]:.4f}; your gradient says {found[0][0]:.4f}.",
+        otherwise="Finite differences disagree: moving W[0, 0] of a test case changes the loss at "
+        "a rate of {right[0][0]:.4f}; your gradient says {found[0][0]:.4f}.",
     ),
     Exercise(
         name="basics.components",
         expects="a function of (x, D)",
         right="Everything PCA knows was in the autoencoder; only the naming of the axes was "
         "missing, and the variances of the codes supply it.",
-        hint="Two steps: np.linalg.qr(D.T) gives an orthonormal basis q of the subspace; the "
-        "SVD of x @ q gives the axes inside it, sorted.",
+        hint="Two steps: np.linalg.qr(D.T) gives an orthonormal basis q of the subspace; the SVD "
+        "of x @ q gives the axes inside it, sorted.",
         what="the directions",
         read=_unsigned,
         cases=(_data_and_decoder((0, 1, 2, 3)), _data_and_decoder((0, 2, 3, 5))),
@@ -241,20 +241,20 @@ EXERCISES = [
              "principal directions of x, whatever D says: D was not used. This decoder spans "
              "another subspace, and the directions have to lie in it."),
             (lambda x, D: D.T, lambda found, right, *_: "Directions have length 1; yours have "
-             f"lengths {_lengths(found).min():.2f} to {_lengths(found).max():.2f}.",
-             lambda found, *_: np.abs(_lengths(found) - 1).max() > 1e-3),
-            (lambda x, D: (D / np.linalg.norm(D, axis=1, keepdims=True)).T, "Your columns are "
-             "not orthogonal to each other. Make an orthonormal basis of the decoder's row space "
-             "first (np.linalg.qr of D.T).",
-             lambda found, *_: np.abs(found.T @ found - np.eye(4)).max() > 1e-3),
-            (lambda x, D: np.eye(8)[:, :4], "Your directions leave the decoder's row space; "
-             "every one must be a mixture of the rows of D.", _outside),
+             f"lengths {_lengths(found).min():.2f} to {_lengths(found).max():.2f}.", lambda found,
+             *_: np.abs(_lengths(found) - 1).max() > 1e-3),
+            (lambda x, D: (D / np.linalg.norm(D, axis=1, keepdims=True)).T, "Your columns are not "
+             "orthogonal to each other. Make an orthonormal basis of the decoder's row space "
+             "first (np.linalg.qr of D.T).", lambda found,
+             *_: np.abs(found.T @ found - np.eye(4)).max() > 1e-3),
+            (lambda x, D: np.eye(8)[:, :4], "Your directions leave the decoder's row space; every "
+             "one must be a mixture of the rows of D.", _outside),
             (lambda x, D: _components(x, D)[:, ::-1], "These are the principal directions, but "
              "not in order: the one along which the data vary most comes first.", _permuted),
             (lambda x, D: np.linalg.qr(D.T)[0], "An orthonormal basis of the right subspace, but "
-             "still rotated inside it. Look at the covariance of the data *in* that basis, "
-             "x @ q, and turn the basis until it is diagonal.",
-             lambda found, x, D: found.shape == D.T.shape),
+             "still rotated inside it. Look at the covariance of the data *in* that basis, x @ q, "
+             "and turn the basis until it is diagonal.", lambda found, x,
+             D: found.shape == D.T.shape),
         ],
     ),
     Exercise(
@@ -269,17 +269,17 @@ EXERCISES = [
         cases=((5,), (1,), (8,)),
         reference=lambda d: np.triu(np.ones((d, d)), 1),
         slips=[
-            (lambda d: np.triu(np.ones((d, d))), "The diagonal is still open: output t sees "
-             "input t, copies it, and the loss falls to nothing. Close it (k=1)."),
-            (lambda d: np.tril(np.ones((d, d))), "That is the mask with both bugs. In "
-             "x @ (W * mask) the row is the input, the column the output: which half lets input "
-             "s reach output t only when s < t?"),
+            (lambda d: np.triu(np.ones((d, d))), "The diagonal is still open: output t sees input "
+             "t, copies it, and the loss falls to nothing. Close it (k=1)."),
+            (lambda d: np.tril(np.ones((d, d))), "That is the mask with both bugs. In x @ (W * "
+             "mask) the row is the input, the column the output: which half lets input s reach "
+             "output t only when s < t?"),
             (lambda d: np.tril(np.ones((d, d)), -1), "The diagonal is closed, but the arrow of "
              "time is reversed: in x @ W the row is the input. This lets output t see only what "
              "comes after it."),
         ],
-        otherwise=lambda found, right, d: f"For d = {d} expected mask[s, t] = 1 where s < t and "
-        f"0 elsewhere; {int((found != right).sum())} of {d * d} entries differ.",
+        otherwise=lambda found, right, d: f"For d = {d} expected mask[s, t] = 1 where s < t and 0 "
+        f"elsewhere; {int((found != right).sum())} of {d * d} entries differ.",
     ),
     Exercise(
         name="basics.families",

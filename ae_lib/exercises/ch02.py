@@ -93,8 +93,8 @@ EXERCISES = [
              has("a")),
             ("bc", "(b) is the code itself. It is meant to be narrow, and a linear code may be "
              "any number.", has("b")),
-            ("cd", "(d) has no activation. With a squared error a linear output is a fair "
-             "choice.", has("d")),
+            ("cd", "(d) has no activation. With a squared error a linear output is a fair choice.",
+             has("d")),
             ("e", "(e) passes both sizes where they belong.", has("e")),
             ("cf", "(f) is where the effect shows. Which line set the number that it ignores?",
              has("f")),
@@ -111,13 +111,13 @@ EXERCISES = [
         tolerance=5e-3,
         reference=STD**2 + (MEAN - 0.5) ** 2,
         slips=[
-            (STD**2, "That is the variance: the error of answering the mean. The model answers "
-             "½, so the distance from ½ to the mean is still missing."),
+            (STD**2, "That is the variance: the error of answering the mean. The model answers ½, "
+             "so the distance from ½ to the mean is still missing."),
             ((MEAN - 0.5) ** 2, "That is only the error of the average pixel; pixels also vary "
              "around it."),
             (0.25, "¼ would be right if every pixel were exactly 0 or 1. Most are in between."),
-            (STD**2 + MEAN**2, "That is the error of answering 0 everywhere; a sigmoid of about "
-             "0 is ½."),
+            (STD**2 + MEAN**2, "That is the error of answering 0 everywhere; a sigmoid of about 0 "
+             "is ½."),
             (STD + (MEAN - 0.5) ** 2, "You added the standard deviation. What is averaged is a "
              "square, so it is the variance that counts: square the standard deviation."),
             ((STD**2 + (MEAN - 0.5) ** 2) ** 0.5, "That is the root of the loss. The mean squared "
@@ -130,8 +130,8 @@ EXERCISES = [
     Exercise(
         name="dense.parameters",
         expects="a function of hidden, code_size and values",
-        right="Count before you build: nearly all parameters sit where the image meets the "
-        "first and the last layer.",
+        right="Count before you build: nearly all parameters sit where the image meets the first "
+        "and the last layer.",
         hint="A dense layer from a to b values has a·b weights and b biases. List all widths in "
         "order, there and back.",
         what="the number of parameters",
@@ -140,10 +140,9 @@ EXERCISES = [
         tolerance=1e-9,
         before="For hidden={0}, code_size={1}, values={2}: ",
         slips=[
-            ({"biases": False}, "you count {found:,.0f}, the "
-             "weights without the biases."),
-            (lambda h, k, v: _weights(v, *h, k), "you count {found:,.0f}, the encoder without "
-             "the decoder."),
+            ({"biases": False}, "you count {found:,.0f}, the weights without the biases."),
+            (lambda h, k, v: _weights(v, *h, k), "you count {found:,.0f}, the encoder without the "
+             "decoder."),
             (lambda h, k, v: 2 * _weights(v, *h, k), "twice the encoder is {found:,.0f}, but the "
              "decoder's biases differ: a layer has one bias for each value that it puts out."),
             (lambda h, k, v: _weights(v, *h, k, *h, v), "you count {found:,.0f}: the decoder's "
@@ -173,24 +172,24 @@ EXERCISES = [
     Exercise(
         name="dense.fair_baseline",
         expects="a function of train, held_out and k",
-        right="A baseline that peeks at held-out data flatters itself; one without the mean is "
-        "a straw man. This one is fair.",
-        hint="np.linalg.svd(train - mean, full_matrices=False) returns the components as rows "
-        "of its third value.",
+        right="A baseline that peeks at held-out data flatters itself; one without the mean is a "
+        "straw man. This one is fair.",
+        hint="np.linalg.svd(train - mean, full_matrices=False) returns the components as rows of "
+        "its third value.",
         what="the reconstruction",
         read=array,
         cases=((*_rows(), 3),),
         reference=_project,
         slips=[
-            ([lambda t, h, k: _project(h, h, k),
-              lambda t, h, k: _project(np.concatenate([t, h]), h, k)], "You fitted PCA on "
-             "held-out rows. The baseline may see only what the autoencoder sees: fit on train."),
+            ([lambda t, h, k: _project(h, h, k), lambda t, h, k: _project(np.concatenate([t, h]),
+             h, k)], "You fitted PCA on held-out rows. The baseline may see only what the "
+             "autoencoder sees: fit on train."),
             ({"off": 0, "on": 0, "centre": False}, "You did not subtract the training mean, so "
              "one component is spent on it."),
             ({"on": 0}, "The mean was subtracted but never added back."),
-            ([lambda t, h, k: _project(t, h, k, off=h.mean(0), on=h.mean(0)),
-              lambda t, h, k: _project(t, h, k, on=h.mean(0))], "You used the held-out rows' own "
-             "mean. The mean is part of what PCA has learnt: take that of train."),
+            ([lambda t, h, k: _project(t, h, k, off=h.mean(0), on=h.mean(0)), lambda t, h,
+             k: _project(t, h, k, on=h.mean(0))], "You used the held-out rows' own mean. The mean "
+             "is part of what PCA has learnt: take that of train."),
             ({"kept": slice(None, None, -1)}, "These are the components of *least* variance: eigh "
              "sorts its eigenvalues upwards, so the last columns count."),
             (lambda t, h, k: _project(t, h, k + 1), "That is one component too many."),
@@ -199,8 +198,7 @@ EXERCISES = [
             (lambda t, h, k: h, "You gave held_out back as it was: only k numbers a row may get "
              "through."),
         ],
-        otherwise="Centre with the training mean, project on k components of train, add the "
-        "mean.",
+        otherwise="Centre with the training mean, project on k components of train, add the mean.",
     ),
     Exercise(
         name="dense.choose_size",
@@ -222,8 +220,8 @@ EXERCISES = [
             ([lambda s, v, t: min(_within(s, v, t)), lambda s, v, t: min(_within(s, t, v))],
              "Your rule compares test errors with validation errors. The test list is not there "
              "for choosing: leave it alone."),
-            (lambda s, v, t: _within(s, v, v)[0], "That is the first in the list {0} that is "
-             "good enough. The sizes need not come in order: take the smallest."),
+            (lambda s, v, t: _within(s, v, v)[0], "That is the first in the list {0} that is good "
+             "enough. The sizes need not come in order: take the smallest."),
             (lambda s, v, t: _best(s, v), "That is the best validation error. A smaller code "
              "within 5 % of it was wanted."),
             (lambda s, v, t: min(s), "That is the smallest size of all. It has to be good enough, "
@@ -248,9 +246,9 @@ EXERCISES = [
              "shape (5, 3)."),
             (lambda a, b, n: np.linspace(b, a, n), "Your path runs from b to a."),
             (lambda a, b, n: np.linspace(a, b, n, endpoint=False), "Your path starts at a but "
-             "does not arrive at b: the last step must be b.",
-             lambda found, a, b, n: found.shape == (n, len(a)) and np.allclose(found[0], a)
-             and not np.allclose(found[-1], b)),
+             "does not arrive at b: the last step must be b.", lambda found, a, b,
+             n: found.shape == (n, len(a)) and np.allclose(found[0],
+             a) and not np.allclose(found[-1], b)),
         ],
         otherwise="Row i should be (1 − t) a + t b, with t from 0 to 1 in equal steps.",
     ),

@@ -134,7 +134,7 @@ EXERCISES = [
         reference=_apart,
         slips=[
             ([lambda a, b: len(a) == len(b) and sum(x != y for x, y in zip(a, b, strict=True)) < 2,
-              lambda a, b: len(set(a) ^ set(b)) <= 2, lambda a, b: abs(len(a) - len(b)) <= 1],
+             lambda a, b: len(set(a) ^ set(b)) <= 2, lambda a, b: abs(len(a) - len(b)) <= 1],
              _why_apart),
         ],
         otherwise=_why_apart,
@@ -142,8 +142,8 @@ EXERCISES = [
     Exercise(
         name="text.leaks",
         expects="two letters, such as 'ab'",
-        right="Split first, by sentence; then let the training part alone decide, down to "
-        "which words exist.",
+        right="Split first, by sentence; then let the training part alone decide, down to which "
+        "words exist.",
         hint="Which lines look at sentences that will be held out? And is a row a sentence?",
         what="the two leaks",
         # (c) cuts what (a) has shuffled and mixed: it may stand for (a), or beside it.
@@ -153,10 +153,8 @@ EXERCISES = [
         slips=[
             ("bd", "(b) shuffles. That is harmless, as long as what is shuffled may be divided "
              "anywhere.", has("b")),
-            ("e", "(e) turns training sentences into ids, and touches nothing else.",
-             has("e")),
-            ("df", "(f) pads the training sentences to their own longest one. No harm.",
-             has("f")),
+            ("e", "(e) turns training sentences into ids, and touches nothing else.", has("e")),
+            ("df", "(f) pads the training sentences to their own longest one. No harm.", has("f")),
             ("a", "One leak is found. The other makes every held-out word a known one: who was "
              "allowed to vote on which words exist?"),
             ("d", "(d) is one. For the other: a sentence has several translations. How many rows "
@@ -173,8 +171,8 @@ EXERCISES = [
         cases=[(symbols.split(), tuple(pair.split())) for symbols, pair in _MERGES],
         reference=_merge,
         slips=[
-            ([_merge_overlapping, {"most": 1}, lambda symbols, pair: " ".join(symbols)
-              .replace(" ".join(pair), "".join(pair)).split()], _why_merged),
+            ([_merge_overlapping, {"most": 1}, lambda symbols, pair: " ".join(symbols).replace(" ".
+             join(pair), "".join(pair)).split()], _why_merged),
         ],
         otherwise=_why_merged,
     ),
@@ -182,8 +180,8 @@ EXERCISES = [
         name="text.fair",
         expects="a function of nats_per_token, tokens and characters",
         right="Losses per token are in different currencies; bits per character are not.",
-        hint="The whole text costs nats_per_token × tokens. Then change the unit, then share "
-        "it out over the characters.",
+        hint="The whole text costs nats_per_token × tokens. Then change the unit, then share it "
+        "out over the characters.",
         what="the bits per character",
         cases=((4.0, 700, 2800), (1.5, 5000, 5000), (5.5, 90, 300)),
         reference=lambda nats, t, c: nats * t / np.log(2) / c,
@@ -195,8 +193,8 @@ EXERCISES = [
              "cannot be compared."),
             (lambda nats, t, c: nats / np.log(2) * c / t, "a token costs more than a character, "
              "so divide the other way."),
-            (lambda nats, t, c: nats * np.log(2) * t / c, "one nat is more than one bit: 1.443 "
-             "of them."),
+            (lambda nats, t, c: nats * np.log(2) * t / c, "one nat is more than one bit: 1.443 of "
+             "them."),
         ],
         otherwise="you have {found:.4g}; what does the whole text cost, in bits?",
     ),
@@ -204,8 +202,8 @@ EXERCISES = [
         name="text.one_hot",
         expects="a number of gigabytes",
         right="No laptop holds that, to say what a few megabytes of whole numbers say.",
-        hint="sentences × steps × words is one array. How many arrays, and how many bytes "
-        "an entry?",
+        hint="sentences × steps × words is one array. How many arrays, and how many bytes an "
+        "entry?",
         what="the size",
         read=_gigabytes,
         tolerance=0.01,
@@ -255,14 +253,14 @@ EXERCISES = [
             (lambda t, p: (t == p).mean(), "Padding still counts as success."),
             (lambda t, p: (t == p).sum() / (t != 0).sum(), "More than 1 is no share: padding is "
              "among the hits, not among the targets."),
-            (lambda t, p: ((t == p) & (t != 0)).mean(), "Padding no longer counts as success, "
-             "but it is still divided by."),
+            (lambda t, p: ((t == p) & (t != 0)).mean(), "Padding no longer counts as success, but "
+             "it is still divided by."),
             (lambda t, p: (t == p)[p != 0].mean() if p.any() else 0.0, "You left out the places "
              "where the model *says* <pad>: it chooses its own exam."),
             (lambda t, p: np.mean([_accuracy(*row) for row in zip(t, p, strict=True)]), "You "
              "averaged over sentences first, so a word in a short one counts for more."),
-            (lambda t, p: _accuracy(t, p) if p.any() else 1.0, "A model that only says <pad> "
-             "gets {found:.2f}; expected 0.", lambda found, t, p: not p.any()),
+            (lambda t, p: _accuracy(t, p) if p.any() else 1.0, "A model that only says <pad> gets "
+             "{found:.2f}; expected 0.", lambda found, t, p: not p.any()),
         ],
         otherwise="{found:.3f} on a case where 8 of 11 real targets are hit.",
     ),
@@ -270,8 +268,8 @@ EXERCISES = [
         name="text.waste",
         expects="a function of lengths and batch_size",
         right="Now you can say what an order of the sentences costs before you train on it.",
-        hint="Count places batch by batch: its items times its longest. What is not a token "
-        "is padding.",
+        hint="Count places batch by batch: its items times its longest. What is not a token is "
+        "padding.",
         what="the share",
         cases=(([3, 5, 2, 10, 4], 2), ([1, 1, 9, 9, 1, 1], 2), ([7, 7, 7], 3)),
         reference=_waste,
@@ -283,8 +281,8 @@ EXERCISES = [
              "the batches' shares, but long batches hold more."),
             (lambda n, size: _waste(n, len(n)), "you padded all to the longest of all, not to "
              "that of the batch."),
-            (lambda n, size: 1 - sum(n) / sum(size * max(g) for g in _groups(n, size)), "the "
-             "last batch is smaller than the others."),
+            (lambda n, size: 1 - sum(n) / sum(size * max(g) for g in _groups(n, size)), "the last "
+             "batch is smaller than the others."),
             (lambda n, size: _waste(sorted(n), size), "keep the given order; whether to sort is "
              "the caller's choice."),
         ],

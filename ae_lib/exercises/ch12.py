@@ -35,15 +35,15 @@ _BOUND_SLIPS = (
      "time, so the longer one is the floor."),
     (_seconds(join=min), "You take the shorter of the two times; both have to be over before the "
      "product is."),
-    (lambda m, k, n, w, o, b: 2 * m * k * n / o, "You count the arithmetic alone; for some "
-     "shapes moving the bytes takes longer."),
+    (lambda m, k, n, w, o, b: 2 * m * k * n / o, "You count the arithmetic alone; for some shapes "
+     "moving the bytes takes longer."),
     (lambda m, k, n, w, o, b: w * (m * k + k * n + m * n) / b, "You count the bytes alone; for "
      "some shapes the arithmetic takes longer."),
     (_seconds(each=1), "A multiply-add is two operations, as the makers of the machines count, "
      "too: 2 m k n."),
-    (lambda m, k, n, w, o, b: max(m * n * (2 * k - 1) / o, _seconds()(m, k, n, w, 1e99, b)),
-     "k products and k − 1 sums is exact, but a multiply-add was to count as two "
-     "operations: 2 m k n."),
+    (lambda m, k, n, w, o, b: max(m * n * (2 * k - 1) / o, _seconds()(m, k, n, w, 1e99, b)), "k "
+     "products and k − 1 sums is exact, but a multiply-add was to count as two operations: 2 m k "
+     "n."),
     (_seconds(sides="ab"), "The result has to be written, too: m n numbers more."),
     (_seconds(sides="ac"), "The second matrix, (k, n), is not read."),
     (_seconds(sides="bc"), "The first matrix, (m, k), is not read."),
@@ -313,19 +313,19 @@ EXERCISES = [
         every=True,
         reference=_choose,
         slips=[
-            (lambda sizes, speed, *_: sizes[int(np.argmax(speed))], "You take the fastest of "
-             "all, whatever its loss. Only sizes that are as good as the best, up to chance, may "
-             "be compared by throughput."),
+            (lambda sizes, speed, *_: sizes[int(np.argmax(speed))], "You take the fastest of all, "
+             "whatever its loss. Only sizes that are as good as the best, up to chance, may be "
+             "compared by throughput."),
             (lambda sizes, *_: max(sizes), "You always take the largest batch. Look at the "
              "losses, and at throughput."),
             *((partial(_choose, **mistake, ddof=ddof), message)
               for ddof in (1, 0) for mistake, message in _CHOICE_SLIPS),
-            (lambda sizes, speed, *rest: speed[sizes.index(_choose(sizes, speed, *rest))],
-             "That is a throughput; return the batch size that has it.",
-             lambda found, sizes, speed, *_: found in speed),
+            (lambda sizes, speed, *rest: speed[sizes.index(_choose(sizes, speed, *rest))], "That "
+             "is a throughput; return the batch size that has it.", lambda found, sizes, speed,
+             *_: found in speed),
             (lambda sizes, *rest: sizes.index(_choose(sizes, *rest)), "That is a place in the "
-             "list; return the batch size that stands there.", lambda found, sizes, *_:
-             found not in sizes and found in range(len(sizes))),
+             "list; return the batch size that stands there.", lambda found, sizes,
+             *_: found not in sizes and found in range(len(sizes))),
             (lambda *case: _choose(*case) + 0.5, "Return one of the sizes {0}; got {found:g}.",
              lambda found, sizes, *_: found not in sizes),
         ],
@@ -362,10 +362,9 @@ EXERCISES = [
              "padding had to move.", _rows(lambda row, words: row != words)),
             (partial(_encoder, right=False), lambda found, right, sentences: "The mask of "
              f"{next(r for r in found[1].astype(int).tolist() if 0 in r)} begins with False or "
-             "has a hole. The kernel is told one length a row, so all padding has to stand on "
-             "the right.", lambda found, sentences: any(
-                 row[: len(words)].tolist() != words
-                 for row, words in zip(found[1], sentences, strict=True))),
+             "has a hole. The kernel is told one length a row, so all padding has to stand on the "
+             "right.", lambda found, sentences: any(row[: len(words)].tolist() != words for row,
+             words in zip(found[1], sentences, strict=True))),
             (_with_ids(lambda ids: np.pad(ids, ((0, 0), (0, 2)))), lambda found, right, sentences:
              f"The kernel is back, but the rows have {found[1].shape[1]} columns where the "
              f"longest sentence has {max(map(len, sentences))} words: the rest is computed for "

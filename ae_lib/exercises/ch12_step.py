@@ -58,11 +58,11 @@ _STEP_SLIPS = (
     *(({"repair": when}, "np.nan_to_num has put numbers in place of inf and NaN, and the step "
        "was taken with them. What overflowed is not known: leave the weights as they are, and "
        "halve `scale`.") for when in ("late", "float16")),
-    ({"skip": "inf"}, "You look for inf alone; inf − inf inside the model is NaN. "
-     "np.isfinite finds both."),
+    ({"skip": "inf"}, "You look for inf alone; inf − inf inside the model is NaN. np.isfinite "
+     "finds both."),
     ({"skip": "nan"}, "You look for NaN alone; an overflow is inf. np.isfinite finds both."),
-    ({"shrink": 1}, "After an overflow `scale` stays as it was, so the next step overflows, "
-     "too: halve it."),
+    ({"shrink": 1}, "After an overflow `scale` stays as it was, so the next step overflows, too: "
+     "halve it."),
     ({"shrink": 2}, "After an overflow `scale` has doubled; it was too large: halve it."),
     ({"forget": False}, "An overflow ends the series of good steps: `good` is 0 again."),
     ({"grow": 1}, "`scale` never grows. After one overflow it would stay small for ever, and "
@@ -194,20 +194,20 @@ _GROUP_SLIPS = (
      "more than a row in a large one. Weigh each gradient by its number of rows."),
     ({"by": "every"}, "You divide the sum of the gradients by `every`. The micro-batches differ "
      "in size, and the last group may have fewer: weigh by rows, divide by rows."),
-    ({"by": "last"}, "You divide by the last micro-batch's rows times `every`; the "
-     "micro-batches differ in size. Count the rows."),
+    ({"by": "last"}, "You divide by the last micro-batch's rows times `every`; the micro-batches "
+     "differ in size. Count the rows."),
     ({"by": "gradients"}, "You add the gradients up: the step grows with the number of "
      "micro-batches. The mean over the rows of the group was wanted."),
-    ({"by": "sum"}, "That is the gradient of the summed loss. Divide it by the rows of the "
-     "group."),
-    ({"reset": "none"}, "Nothing is reset after a step, so the next group's gradient still "
-     "holds the one before it."),
+    ({"by": "sum"}, "That is the gradient of the summed loss. Divide it by the rows of the group.")
+     ,
+    ({"reset": "none"}, "Nothing is reset after a step, so the next group's gradient still holds "
+     "the one before it."),
     ({"reset": "rows"}, "The sum of gradients is not reset after a step: the next group still "
      "holds the one before it."),
     ({"reset": "total"}, "The count of rows is not reset after a step, so each step is smaller "
      "than the one before it."),
-    ({"rest": False}, "The last group has fewer micro-batches and is dropped. It takes its "
-     "step, too."),
+    ({"rest": False}, "The last group has fewer micro-batches and is dropped. It takes its step, "
+     "too."),
     ({"sign": 1}, "The sign: against the gradient the loss falls."),
 )  # fmt: skip
 
@@ -280,8 +280,8 @@ EXERCISES = [
         expects="a function that returns the final weights",
         right="The same steps as with the large batch, to the last digits, in the memory of the "
         "small ones. With padded text, count tokens instead of rows.",
-        hint="A mean times its number of rows is a sum, and sums may be added. What do you "
-        "divide by at the end, and what begins at 0 again?",
+        hint="A mean times its number of rows is a sum, and sums may be added. What do you divide "
+        "by at the end, and what begins at 0 again?",
         what=("the final weights", "the rows at once"),
         read=(array, number),
         cases=lambda: list(_groups()),
@@ -290,11 +290,11 @@ EXERCISES = [
         reference=_accumulate,
         slips=[
             (_in_place, "Your function changed the caller's weights in place, as `weights -= …` "
-             "does: the start is lost to whoever goes on from it. Write "
-             "`weights = weights - …`.", changed),
-            (_joined, "The weights are right, but gradient was given {found[1]:.0f} rows at "
-             "once; no micro-batch has more than {right[1]:.0f}. Joining them costs the memory "
-             "that is to be saved."),
+             "does: the start is lost to whoever goes on from it. Write `weights = weights - …`.",
+             changed),
+            (_joined, "The weights are right, but gradient was given {found[1]:.0f} rows at once; "
+             "no micro-batch has more than {right[1]:.0f}. Joining them costs the memory that is "
+             "to be saved."),
             (lambda g, w, batches, *_: (g(w, *batches[0]), w)[1], "The weights have not moved; "
              "take a step after each group."),
             (lambda g, w, batches, every, rate: _accumulate(g, w, batches, 1, rate), "You take a "
@@ -308,9 +308,9 @@ EXERCISES = [
             (lambda g, w, *_: 2 * w, "Your function never calls gradient(weights, x, y).",
              lambda found, *_: not found[1]),
         ],
-        otherwise=lambda found, right, gradient, weights, batches, every, rate: "Micro-batches "
-        f"of {', '.join(str(len(x)) for x, _ in batches)} rows with every={every}: other weights "
-        "than those of the whole groups. For each group: the sum of len(x) × gradient, divided "
-        "by the sum of len(x), all at the same weights.",
+        otherwise=lambda found, right, gradient, weights, batches, every, rate: "Micro-batches of "
+        f"{', '.join(str(len(x)) for x, _ in batches)} rows with every={every}: other weights "
+        "than those of the whole groups. For each group: the sum of len(x) × gradient, divided by "
+        "the sum of len(x), all at the same weights.",
     ),
 ]  # fmt: skip

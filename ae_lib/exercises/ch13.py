@@ -218,10 +218,10 @@ _RING_SLIPS = (
     (_ring(octet=1 / 8), "bits / 8 are the bytes a second; you multiplied by 8."),
     (lambda *c: _efficiency(*c, pieces=c[-1] - 1), "You send all gradients in every message. In a "
      "ring each message holds 1/w of them."),
-    (lambda *c: _efficiency(*c, pieces=1, hops=2 * c[-1]), "You count 2 w messages; in a ring "
-     "2 (w − 1) are enough, for each worker has one part to begin with."),
-    (lambda *c: _efficiency(*c, pieces=1, ways=1), "You send all gradients once. A ring sends "
-     "2 (w − 1) messages of 1/w each."),
+    (lambda *c: _efficiency(*c, pieces=1, hops=2 * c[-1]), "You count 2 w messages; in a ring 2 "
+     "(w − 1) are enough, for each worker has one part to begin with."),
+    (lambda *c: _efficiency(*c, pieces=1, ways=1), "You send all gradients once. A ring sends 2 "
+     "(w − 1) messages of 1/w each."),
     (lambda *c: _efficiency(*c, pieces=1, ways=1, hops=2 * (c[-1] - 1)), "The bytes of all "
      "gradients are sent once. A ring sends 2 (w − 1) messages of 1/w each."),
     (_ring(pieces=1), "You send all gradients twice; in a ring each worker sends 2 (w − 1) "
@@ -398,8 +398,8 @@ EXERCISES = [
         cases=((8,), (10,), (17,)),
         reference=_checkpoint,
         slips=[
-            (lambda run: _checkpoint(run) | {"x": run.x}, "`{found[1]}` is the data set. It is "
-             "on disk already; in every checkpoint it would be written again.", _is("data")),
+            (lambda run: _checkpoint(run) | {"x": run.x}, "`{found[1]}` is the data set. It is on "
+             "disk already; in every checkpoint it would be written again.", _is("data")),
             (partial(_checkpoint, copies=False), lambda found, right, killed:
              f"{_shown(found, killed)} `{found[1]}` is not a copy: training went on while the "
              "dict was being written, and the dict changed with it.", _is("not a copy")),
@@ -411,8 +411,8 @@ EXERCISES = [
     Exercise(
         name="gpu.efficiency",
         expects="a function that returns the efficiency and letters",
-        right="What is sent depends on the parameters, not on the batch. So more work between "
-        "two messages always helps, fewer bytes or a quicker network only where they are what is "
+        right="What is sent depends on the parameters, not on the batch. So more work between two "
+        "messages always helps, fewer bytes or a quicker network only where they are what is "
         "waited for, and more workers never.",
         hint="Bytes of a worker: 2 (w − 1) messages of 1/w of the gradients; a byte has eight "
         "bits. Then put each change into the same formula.",
@@ -432,9 +432,9 @@ EXERCISES = [
     Exercise(
         name="gpu.bill",
         expects="a function that returns hours and money",
-        right="A power law is a straight line between logarithms, and its slope is what "
-        "a larger model costs. The line is an extrapolation: time one step of the large model "
-        "before you pay for all of them.",
+        right="A power law is a straight line between logarithms, and its slope is what a larger "
+        "model costs. The line is an extrapolation: time one step of the large model before you "
+        "pay for all of them.",
         hint="log seconds = log a + b log size: np.polyfit(x, y, 1) returns b, then log a. An "
         "hour has 3,600 seconds.",
         what=("the hours", "what they cost"),
@@ -452,8 +452,8 @@ EXERCISES = [
               for how, message in _BILL_SLIPS.items()),
             (lambda *c: (_bill(*c)[0], 3600 * _bill(*c)[1]), "The hours are right, but the price "
              "is for an hour, not for a second."),
-            (lambda *c: (_bill(*c)[0], _bill(*c)[0] / c[-1]), "The hours are right; multiply "
-             "them by the price of one, do not divide."),
+            (lambda *c: (_bill(*c)[0], _bill(*c)[0] / c[-1]), "The hours are right; multiply them "
+             "by the price of one, do not divide."),
         ],
         otherwise=_why_bill,
     ),
