@@ -12,21 +12,12 @@ def _sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-def _same(a):
-    return a
-
-
 def _lstm(x, h, c, W, U, b, *, order="ifgo", forget=1, gate=_sigmoid, squash=np.tanh,
-          out=np.tanh, axis=-1):  # fmt: skip
+          out=np.tanh, axis=-1, late=False):  # fmt: skip
     gates = dict(zip(order, np.split(x @ W + h @ U + b, 4, axis=axis), strict=True))
     i, f, o = (gate(gates[name]) for name in "ifo")
-    c = f * c * forget + i * squash(gates["g"])
-    return o * out(c), c
-
-
-def _h_of_old_c(x, h, c, W, U, b):
-    o = _sigmoid(np.split(x @ W + h @ U + b, 4, axis=-1)[3])
-    return o * np.tanh(c), _lstm(x, h, c, W, U, b)[1]
+    new = f * c * forget + i * squash(gates["g"])
+    return o * out(c if late else new), new
 
 
 # seq2seq.shift
@@ -191,34 +182,29 @@ EXERCISES = [
         reference=_lstm,
         slips=[
             (lambda *a: _lstm(*a)[::-1], "You return c before h. The order is h, c."),
-            ({"forget": 0}, "The old cell state is gone: the forget gate f should scale and keep "
-             "it."),
-            ({"out": _same}, "c is right, but h = o · tanh(c): the tanh on the way out is "
-             "missing."),
-            ({"squash": _sigmoid}, "The candidate goes through tanh, not through the sigmoid of "
-             "the gates."),
-            ({"squash": _same}, "The candidate goes into c as it is: its tanh is missing."),
-            ({"squash": _same, "out": _same}, "Both tanh are missing: that of the candidate, and "
-             "that of the new c on the way out."),
-            ({"gate": _same}, "The three gates are used as they are. Each goes through the "
+            ({"forget": 0}, "The old cell state is gone: the forget gate f should keep it."),
+            ({"out": np.asarray}, "c is right; the tanh of h = o · tanh(c) is missing."),
+            ({"squash": _sigmoid}, "The candidate goes through tanh, not through a sigmoid."),
+            ({"squash": np.asarray}, "The candidate goes into c as it is: its tanh is missing."),
+            ({"squash": np.asarray, "out": np.asarray}, "Both tanh are missing: the candidate's "
+             "and the c's."),
+            ({"gate": np.asarray}, "The three gates are used as they are. Each goes through the "
              "sigmoid, which makes it a share between 0 and 1."),
-            ({"gate": _same, "squash": _same, "out": _same}, "Neither sigmoid nor tanh is "
-             "applied: the gates i, f, o need the sigmoid, the candidate and the new c tanh."),
-            ({"gate": np.tanh}, "The gates go through tanh; they need the sigmoid, which never "
-             "turns a sign."),
-            ([{"order": order} for order in ("ifog", "figo", "gifo", "fiog", "igfo")], "The four "
-             "blocks are taken in another order. Keras stores them as input gate, forget gate, "
-             "candidate, output gate."),
+            ({"gate": np.asarray, "squash": np.asarray, "out": np.asarray}, "Neither sigmoid nor "
+             "tanh is applied: the gates i, f, o need the sigmoid, the candidate and the new c "
+             "tanh."),
+            ({"gate": np.tanh}, "The gates go through tanh; they need the sigmoid."),
+            ([{"order": order} for order in ("ifog", "figo", "gifo", "fiog", "igfo")], "The "
+             "blocks are in another order. Keras's is input gate, forget gate, candidate, output "
+             "gate."),
             ({"axis": 0}, "You cut along the batch, axis 0, which np.split does if it is told "
              "nothing. The four blocks are columns: np.split(a, 4, axis=-1)."),
-            (lambda x, h, *a: _lstm(x, 0 * h, *a), "The old h has no part in your gates: a = xW + "
-             "hU + b."),
+            (lambda x, h, *a: _lstm(x, 0 * h, *a), "The old h is missing: a = xW + hU + b."),
             (lambda *a: _lstm(*a[:5], 0), "The bias b is missing: a = xW + hU + b."),
-            (_h_of_old_c, "c is right; h is the output gate times tanh of the *new* c.",
+            ({"late": True}, "c is right; h is the output gate times tanh of the *new* c.",
              lambda found, *case: close(found[1], _lstm(*case)[1])),
         ],
-        otherwise="Neither h nor c agrees. First a = xW + hU + b, cut into four blocks of u "
-        "columns.",
+        otherwise="Neither h nor c agrees. First cut a = xW + hU + b into four blocks.",
     ),
     Exercise(
         name="seq2seq.initial_loss",
@@ -230,12 +216,9 @@ EXERCISES = [
         tolerance=6e-4,
         reference=float(np.log(VOCABULARY)),
         slips=[
-            (np.log2(VOCABULARY), "That is the answer in bits. Keras's logarithm is natural: "
-             "nats."),
-            (np.log10(VOCABULARY), "That is log base 10. Keras's cross-entropy uses the natural "
-             "logarithm."),
-            (1 / VOCABULARY, "1/V is the probability of the right word. The loss is minus its "
-             "logarithm."),
+            (np.log2(VOCABULARY), "That is in bits. Keras's logarithm is natural: nats."),
+            (np.log10(VOCABULARY), "That is log base 10. Keras's logarithm is natural."),
+            (1 / VOCABULARY, "1/V is the word's probability. The loss is minus its log."),
             (-np.log(VOCABULARY), "Minus the logarithm of a number below one is positive."),
         ],
         otherwise="An untrained model gives each of the V words the probability 1/V. Its −log is?",
@@ -252,14 +235,12 @@ EXERCISES = [
         cases=((np.array([[7, 8, 9], [5, 6, 0], [4, 0, 0]]), 2, 3),),
         reference=_shift,
         slips=[
-            (lambda *a: _shift(*a)[::-1], "The two are exchanged: the input is late by one step, "
-             "and begins with bos."),
-            ({"ends": "last"}, "eos stands in the last column of every row, after the padding. It "
-             "belongs right after the last word."),
+            (lambda *a: _shift(*a)[::-1], "The two are exchanged: the input begins with bos."),
+            ({"ends": "last"}, "eos stands in the last column, after the padding. It belongs "
+             "right after the last word."),
             ({"ends": "all"}, "All the padding of the targets has become eos. One eos ends a "
              "sentence, right after its last word; what follows it stays 0, and is not trained."),
-            ({"ends": "never"}, "The inputs are right, but no target is eos: nobody learns to "
-             "stop."),
+            ({"ends": "never"}, "No target is eos: the model never learns to stop."),
             (lambda ids, bos, eos: (ids, ids), "Input and target are the same: at each step the "
              "decoder is shown the very word that it must predict. It will score 100 % and have "
              "learnt to copy one cell.", lambda found, *_: np.array_equal(*found)),
@@ -284,16 +265,14 @@ EXERCISES = [
              "padding. A model that has learnt nothing but to write <pad> would look good."),
             (lambda p, t: (_cells(p, t) * (t != 0)).mean(), "Padding adds nothing to the sum now, "
              "but you still divide by its cells: short sentences get a small loss for free."),
-            (lambda p, t: np.mean([e[r].mean() for e, r in zip(_cells(p, t), t != 0,
-             strict=True)]), "You average within each sentence first, so a word in a short one "
-             "counts more. Per token means: one mean over all tokens."),
-            (lambda p, t: _cells(p, t)[t != 0].sum(), "That is the sum in nats; divide by the "
-             "number of real tokens."),
-            (lambda p, t: -_cells(p, t)[t != 0].mean(), "The sign: log-probabilities are "
-             "negative, the loss is positive."),
+            (lambda p, t: np.mean([e[r].mean() for e, r in zip(_cells(p, t), t != 0)]),  # noqa: B905
+             "You average within each sentence first, so a word in a short one counts more. Per "
+             "token means: one mean over all tokens."),
+            (lambda p, t: _cells(p, t)[t != 0].sum(), "That is the sum; divide by the number of "
+             "real tokens."),
+            (lambda p, t: -_cells(p, t)[t != 0].mean(), "The sign: the loss is minus log_p."),
         ],
-        otherwise="Pick log_p at the target of each cell, drop the cells whose target is 0, "
-        "average.",
+        otherwise="Pick log_p at each cell's target, drop the cells whose target is 0, average.",
     ),
     Exercise(
         name="seq2seq.greedy",
@@ -308,27 +287,25 @@ EXERCISES = [
         slips=[
             ({"rows": len}, "`state` is a tuple (h, c), so len(state) is 2 for every batch. The "
              "number of rows is len(state[0])."),
-            (lambda *a: _greedy(*a).T, "One row a step; wanted is one row a sentence: np.stack(…, "
+            (lambda *a: _greedy(*a).T, "One row a step; one row a sentence is wanted: np.stack(…, "
              "axis=1)."),
             ({"carry": "none"}, "The state is not carried: every step begins from the code again, "
              "so the decoder forgets all but the last word. Give the new state to the next step."),
-            ({"carry": "h"}, "Only h is carried; c is still that of the start. The state is both: "
-             "give the next step what this step returned, whole."),
-            ({"carry": "late"}, "The state is stale: each step gets the one from before the last "
-             "step. Give it the state that the last step returned."),
-            ({"feed": False}, "Every step is given bos. The decoder has to read the words that it "
-             "has just written."),
+            ({"carry": "h"}, "Only h is carried; c is still that of the start. Give the next step "
+             "the whole state."),
+            ({"carry": "late"}, "The state is one step late: give each step the state that the "
+             "last one returned."),
+            ({"feed": False}, "Every step is given bos; give it the words just written."),
             ({"stop": False}, "After eos a sentence goes on talking. Once a row has said eos, it "
-             "and all that follows should be 0."),
+             "and all that follows is 0."),
             ({"stop": False, "eos_to": 0}, "After eos a sentence goes on talking: only the eos "
              "itself is 0. All that follows it should be 0, too."),
-            ({"eos_to": 3}, "The eos itself is kept; it is a signal, not a word: put 0 there, "
-             "too."),
+            ({"eos_to": 3}, "The eos itself is kept; it is no word: put 0 there, too."),
             ({"axis": 0}, "argmax over axis 0 picks, for each word, the sentence that likes it "
              "most. The words are the last axis."),
         ],
         otherwise="Other tokens than expected. Each step: probabilities and new state from the "
-        "last tokens and the state; argmax over the words; mark who has finished.",
+        "last tokens and state; argmax over the words; mark who has finished.",
     ),
     Exercise(
         name="seq2seq.nucleus",
@@ -344,8 +321,8 @@ EXERCISES = [
         reference=_nucleus,
         slips=[
             (_in_place, "Your function changed p itself.", changed),
-            (lambda p, m: np.where(_kept(p, m), p, 0), "The right words stay, but what is left "
-             "sums to less than 1: divide by it."),
+            (lambda p, m: np.where(_kept(p, m), p, 0), "The right words; divide them by their "
+             "sum."),
             ({"crossing": False}, "For mass {1} the words you keep have less than that together. "
              "The word that crosses the line belongs to the nucleus, or it may even be empty."),
             ([lambda p, m: _normalised(p, p >= m), lambda p, m: np.where(p >= m, p, 0)], "You "
@@ -356,8 +333,7 @@ EXERCISES = [
             (lambda p, m: _nucleus(p, m, order=np.argsort(p)), "You begin with the *least* likely "
              "words: np.argsort sorts upwards. Sort -p."),
             (lambda p, m: _normalised(p, p >= p[_kept(p, m)].min()), "Of [0.2, 0.4, 0.2, 0.2], "
-             "two words hold 0.5 and more. Those that tie with the last one you need are not "
-             "needed."),
+             "two words hold 0.5. Others that tie with the last of them are not needed."),
             (lambda p, m: np.sort(_nucleus(p, m))[::-1], "The probabilities are right, but they "
              "have left their words' places.", lambda found, p, m: close(np.sort(found),
              np.sort(_nucleus(p, m)))),
@@ -383,10 +359,9 @@ EXERCISES = [
              "*sets*; you have one set: [originals]."),
             ({"call": "separate"}, "Each original became a set of references of its own. The "
              "second argument is a list of *sets*; you have one set: [originals]."),
-            ({"call": "singles"}, "That is the mean of single scores. BLEU counts over the whole "
-             "corpus first."),
-            ({"of": 1}, "sacrebleu's scores go from 0 to 100; leave them so, that others can "
-             "compare."),
+            ({"call": "singles"}, "That is the mean of single scores. BLEU counts all texts "
+             "together."),
+            ({"of": 1}, "sacrebleu's scores go from 0 to 100; leave them so."),
         ],
         otherwise="Call sacrebleu.corpus_bleu(outputs, [originals]) and return its .score.",
     ),
