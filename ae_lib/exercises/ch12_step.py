@@ -198,7 +198,7 @@ _GROUP_SLIPS = (
      "differ in size. Count the rows."),
     ({"by": "gradients"}, "You add the gradients up: the step grows with the number of "
      "micro-batches. The mean over the rows of the group was wanted."),
-    ({"by": "sum"}, "That is the gradient of the summed loss. Divide it by the rows of the group."),
+    ({"by": "sum"}, "That is the gradient of the summed loss. Divide it by the group's rows."),
     ({"reset": "none"}, "Nothing is reset after a step, so the next group's gradient still holds "
      "the one before it."),
     ({"reset": "rows"}, "The sum of gradients is not reset after a step: the next group still "
