@@ -9,11 +9,16 @@ from ae_lib.exercises._core import Exercise, Wrong, number, word
 
 # gpu.bound
 def _floor(m, k, n, width, operations, bandwidth, *, each=2, sides="abc", join=max, swap=False):
+    """Seconds and what bounds them; a mistake in the seconds leaves the word right."""
     cells = {"a": m * k, "b": k * n, "c": m * n}
-    arithmetic = each * m * k * n / operations
-    moving = width * sum(cells[side] for side in sides) / bandwidth
-    words = ("bytes", "arithmetic")[:: -1 if swap else 1]
-    return join((arithmetic, moving)), words[int(arithmetic > moving)]
+
+    def times(each, sides):
+        moved = width * sum(cells[side] for side in sides)
+        return each * m * k * n / operations, moved / bandwidth
+
+    arithmetic, moving = times(2, "abc")
+    bound = "arithmetic" if (arithmetic > moving) != swap else "bytes"
+    return join(times(each, sides)), bound
 
 
 _PRODUCTS = (
@@ -24,37 +29,6 @@ _PRODUCTS = (
     (900, 30, 800, 8, 5e11, 9e10),
     (900, 3, 800, 2, 5e11, 4e10),
 )
-
-
-def _seconds(**mistake):
-    return lambda *case: _floor(*case, **mistake)[0]
-
-
-_BOUND_SLIPS = (
-    (_seconds(join=sum), "You add the two times. The machine computes and moves bytes at the same "
-     "time, so the longer one is the floor."),
-    (_seconds(join=min), "You take the shorter of the two times; both have to be over before the "
-     "product is."),
-    (lambda m, k, n, w, o, b: 2 * m * k * n / o, "You count the arithmetic alone; for some shapes "
-     "moving the bytes takes longer."),
-    (lambda m, k, n, w, o, b: w * (m * k + k * n + m * n) / b, "You count the bytes alone; for "
-     "some shapes the arithmetic takes longer."),
-    (_seconds(each=1), "A multiply-add is two operations, as the makers of the machines count, "
-     "too: 2 m k n."),
-    (lambda m, k, n, w, o, b: max(m * n * (2 * k - 1) / o, _seconds()(m, k, n, w, 1e99, b)), "k "
-     "products and k − 1 sums is exact, but a multiply-add was to count as two operations: 2 m k "
-     "n."),
-    (_seconds(sides="ab"), "The result has to be written, too: m n numbers more."),
-    (_seconds(sides="ac"), "The second matrix, (k, n), is not read."),
-    (_seconds(sides="bc"), "The first matrix, (m, k), is not read."),
-    (lambda m, k, n, w, o, b: _floor(m, k, n, 1, o, b)[0], "You count numbers where bytes were "
-     "asked for: multiply by width."),
-    (lambda m, k, n, w, o, b: _floor(m, k, n, 8 * w, o, b)[0], "width and bandwidth are both in "
-     "bytes: no factor of 8."),
-    (lambda *case: 1e3 * _floor(*case)[0], "That is in milliseconds; return seconds."),
-    (lambda *case: 1e6 * _floor(*case)[0], "That is in microseconds; return seconds."),
-    (lambda *case: 1 / _floor(*case)[0], "That is products a second; return the seconds of one."),
-)  # fmt: skip
 
 
 def _why_floor(found, right, m, k, n, width, operations, bandwidth):
@@ -71,6 +45,32 @@ def _why_floor(found, right, m, k, n, width, operations, bandwidth):
         f"{shown}, the seconds are right, but they are those of the {right[1]}: what takes "
         "longer is what the product has to wait for."
     )
+
+
+_BOUND_SLIPS = (
+    ({"join": sum}, "You add the two times. The machine computes and moves bytes at the same "
+     "time, so the longer one is the floor."),
+    ({"join": min}, "You take the shorter of the two times; both have to be over before the "
+     "product is."),
+    ({"join": lambda times: times[0]}, "You count the arithmetic alone; for some shapes moving "
+     "the bytes takes longer."),
+    ({"join": lambda times: times[1]}, "You count the bytes alone; for some shapes the arithmetic "
+     "takes longer."),
+    ([{"each": 1}, lambda m, k, *rest: _floor(m, k, *rest, each=2 - 1 / k)], "Count two "
+     "operations a multiply-add, and k of these for each of m n numbers: 2 m k n."),
+    ({"sides": "ab"}, "The result has to be written, too: m n numbers more."),
+    ({"sides": "ac"}, "The second matrix, (k, n), is not read."),
+    ({"sides": "bc"}, "The first matrix, (m, k), is not read."),
+    (lambda m, k, n, w, o, b: _floor(m, k, n, 1, o, b), "You count numbers where bytes were asked "
+     "for: multiply by width."),
+    (lambda m, k, n, w, o, b: _floor(m, k, n, 8 * w, o, b), "width and bandwidth are both in "
+     "bytes: no factor of 8."),
+    ({"join": lambda times: 1e3 * max(times)}, "That is in milliseconds; return seconds."),
+    ({"join": lambda times: 1e6 * max(times)}, "That is in microseconds; return seconds."),
+    ({"join": lambda times: 1 / max(times)}, "That is products a second; return the seconds of "
+     "one."),
+    ({"swap": True}, _why_floor),
+)  # fmt: skip
 
 
 # gpu.batch
@@ -101,36 +101,29 @@ def _choose(
 
 
 _CHOICE_SLIPS = (
-    ({"by": "test"}, "You chose by the test losses. Then they are no longer an honest estimate of "
-     "the chosen run: choose by validation."),
-    ({"by": "both"}, "Your rule compares test losses with validation losses. The test list is not "
-     "there for choosing: leave it alone."),
-    ({"spread": "none"}, "That is the lowest mean validation loss. Its lead over a faster size is "
-     "smaller than its own spread between seeds: chance."),
-    ({"by": "luckiest", "spread": "none"}, "You chose the size with the luckiest single seed. "
-     "Compare means over seeds."),
-    ({"by": "luckiest"}, "You compare the luckiest seed of each size. Compare means over seeds."),
-    ({"by": "seed"}, "You compare the luckiest seed of each size. Compare means over seeds."),
-    ({"by": "lucky"}, "You let a size through if its luckiest seed is good enough. Its mean has "
+    ([{"by": "test"}, {"by": "test", "spread": "none"}], "You chose by the test losses. Then they "
+     "are no longer an honest estimate of the chosen run: choose by validation."),
+    ([{"by": "both"}], "Your rule compares test losses with validation losses. The test list is "
+     "not there for choosing: leave it alone."),
+    ([{"spread": "none"}], "That is the lowest mean validation loss. Its lead over a faster size "
+     "is smaller than its own spread between seeds: chance."),
+    ([{"by": "luckiest", "spread": "none"}, {"by": "luckiest"}, {"by": "seed"}], "You compare the "
+     "luckiest seed of each size. Compare means over seeds."),
+    ([{"by": "lucky"}], "You let a size through if its luckiest seed is good enough. Its mean has "
      "to be."),
-    ({"spread": "own"}, "You allow each size its own spread, so an unreliable one is let through "
-     "because it is unreliable. The spread is that of the best size."),
-    ({"spread": "largest"}, "You allow the largest of all spreads; the spread is that of the best "
-     "size."),
-    ({"spread": "error"}, "You divided the spread by the root of the number of seeds. That is the "
-     "error of the mean; the spread asked for is the standard deviation."),
-    ({"spread": "two"}, "You allow twice the spread; allowed is one."),
-    ({"spread": "all"}, "You take the standard deviation over all runs together. It measures what "
-     "batch size does to the loss; chance is the spread between the seeds of one size."),
-    ({"spread": "sizes"}, "You take the standard deviation between sizes. Chance is the spread "
+    ([{"spread": "own"}], "You allow each size its own spread, so an unreliable one is let "
+     "through because it is unreliable. The spread is that of the best size."),
+    ([{"spread": "largest"}], "You allow the largest of all spreads; the spread is that of the "
+     "best size."),
+    ([{"spread": "error"}], "You divided the spread by the root of the number of seeds. That is "
+     "the error of the mean; the spread asked for is the standard deviation."),
+    ([{"spread": "two"}], "You allow twice the spread; allowed is one."),
+    ([{"spread": "all"}], "You take the standard deviation over all runs together. Chance is the "
+     "spread between the seeds of one size, the best."),
+    ([{"spread": "sizes"}], "You take the standard deviation between sizes. Chance is the spread "
      "between the seeds of one size, the best."),
-    ({"pick": "largest"}, "Among the sizes that are good enough you take the largest batch. It "
-     "need not be the fastest: look at throughput."),
-    ({"pick": "last"}, "Among the sizes that are good enough you take the last in the list. Look "
-     "at throughput."),
-    ({"pick": "smallest"}, "Among the sizes that are good enough you take the smallest batch. You "
-     "want the fastest of them."),
-    ({"spread": "none", "by": "test"}, "That is the lowest test loss: choose by validation."),
+    *(([{"pick": pick}], f"Among the sizes that are good enough you take the {pick}. You want the "
+       "fastest: look at throughput.") for pick in ("largest", "last", "smallest")),
 )  # fmt: skip
 
 
@@ -185,38 +178,24 @@ _DEFAULTS = {
 # Harmless settings, each with another value, and what is said if it was changed.
 _KEPT = {
     "units": (256, "The number of units does not matter to the kernel"),
-    "dropout": (
-        0,
-        "Dropout of the *inputs* is harmless, for it is applied before the kernel begins",
-    ),
+    "dropout": (0, "Dropout of the *inputs* is applied before the kernel begins"),
     "return_sequences": (False, "Whether all steps are returned does not matter to the kernel"),
     "return_state": (True, "Whether the state is returned does not matter to the kernel"),
     "go_backwards": (True, "The direction was not the trouble"),
     "stateful": (True, "Whether the state is kept between batches was not the trouble"),
 }
 _FORBIDDEN = {
-    "activation": (
-        "relu",
-        "The kernel has tanh built in; for any other, Keras runs its own loop.",
-    ),
-    "recurrent_activation": (
-        "hard_sigmoid",
-        "The kernel has the sigmoid built in. hard_sigmoid was Keras's "
-        "default once and still stands in old listings; recurrent_activation must be the sigmoid.",
-    ),
-    "recurrent_dropout": (
-        0.2,
-        "recurrent_dropout acts inside the time loop, and the kernel is that "
-        "loop: nothing can be done between its steps. Make it 0; dropout of the inputs may stay.",
-    ),
-    "unroll": (
-        True,
-        "An unrolled LSTM is a long row of small operations, one after the other; the "
-        "kernel needs unroll=False.",
-    ),
+    "activation": ("relu", "The kernel has tanh built in; else Keras runs its own loop."),
+    "recurrent_activation": ("hard_sigmoid", "The kernel has the sigmoid built in. hard_sigmoid "
+     "was Keras's default once and still stands in old listings; recurrent_activation must be the "
+     "sigmoid."),
+    "recurrent_dropout": (0.2, "recurrent_dropout acts inside the time loop, and the kernel is "
+     "that loop. Make it 0; dropout of the inputs may stay."),
+    "unroll": (True, "An unrolled LSTM is a long row of small operations; the kernel needs "
+     "unroll=False."),
     "use_bias": (False, "The kernel always adds a bias: use_bias=True."),
     "use_cudnn": (False, 'use_cudnn=False forbids what you are looking for; leave it at "auto".'),
-}
+}  # fmt: skip
 _SENTENCES = (
     [[7, 8, 9], [4, 5, 6, 7, 8], [3], [9, 2]],
     [[5, 3], [6, 1], [2, 4]],
@@ -226,9 +205,8 @@ _SENTENCES = (
 
 def _settings(answer, what):
     if not isinstance(answer, dict):
-        raise Wrong(
-            f"Expected the settings as a dict, before the ids; got {type(answer).__name__}."
-        )
+        kind = type(answer).__name__
+        raise Wrong(f"Expected the settings as a dict, before the ids; got {kind}.")
     for name in answer:
         if name not in _DEFAULTS and name != "name":
             raise Wrong(f"{str(name)[:40]!r} was not among the settings, and need not be.")
@@ -294,11 +272,7 @@ EXERCISES = [
         cases=_PRODUCTS,
         tolerance=5e-4,
         reference=_floor,
-        slips=[
-            *((lambda *c, time=time: (time(*c), _floor(*c)[1]), message)
-              for time, message in _BOUND_SLIPS),
-            (lambda *c: _floor(*c, swap=True), _why_floor),
-        ],
+        slips=list(_BOUND_SLIPS),
         otherwise=_why_floor,
     ),
     Exercise(
@@ -318,8 +292,8 @@ EXERCISES = [
              "compared by throughput."),
             (lambda sizes, *_: max(sizes), "You always take the largest batch. Look at the "
              "losses, and at throughput."),
-            *((partial(_choose, **mistake, ddof=ddof), message)
-              for ddof in (1, 0) for mistake, message in _CHOICE_SLIPS),
+            *(([{**wrong, "ddof": ddof} for wrong in several for ddof in (1, 0)], message)
+              for several, message in _CHOICE_SLIPS),
             (lambda sizes, speed, *rest: speed[sizes.index(_choose(sizes, speed, *rest))], "That "
              "is a throughput; return the batch size that has it.", lambda found, sizes, speed,
              *_: found in speed),
