@@ -1,7 +1,5 @@
 """Exercises of chapter 12 on one step of training: float16, gradient accumulation."""
 
-from functools import partial
-
 import numpy as np
 
 from ae_lib.exercises._core import Exercise, Wrong, array, changed, close, number
@@ -11,18 +9,17 @@ from ae_lib.exercises._core import Exercise, Wrong, array, changed, close, numbe
 def _scaled_step(
     gradient, weights, scale, good, rate=0.1, clip=1.0, patience=3, *,
     unscale="float32", clipping="after", squares="float32", skip="both", shrink=0.5,
-    forget=True, grow=2, again=True, late=0, repair=""
+    forget=True, grow=2, again=True, late=0, repair="", dtype="float32"
 ):  # fmt: skip
     g = np.asarray(gradient(weights, scale))
     g = np.nan_to_num(g) if repair == "float16" else g
-    if unscale == "float16":
-        g = (g / np.float16(scale)).astype("float32")
-    elif unscale == "float32" and clipping != "before":
-        g = g.astype("float32") / np.float32(scale)
-    g = np.nan_to_num(g.astype("float32")) if repair == "late" else g.astype("float32")
+    g = g.astype("float16" if unscale == "float16" else "float32")
+    if unscale != "never" and clipping != "before":
+        g = (g / g.dtype.type(scale)).astype("float32")
+    g = np.nan_to_num(g) if repair == "late" else g
     lost = {"both": ~np.isfinite(g), "inf": np.isinf(g), "nan": np.isnan(g), "none": g != g + 0}
     if skip != "none" and lost[skip].any():
-        return weights, scale * shrink, 0 if forget else good
+        return weights.astype(dtype), scale * shrink, 0 if forget else good
     if skip == "none" and lost["both"].any():
         scale, good = scale * shrink, -1
     norm = np.sqrt((g.astype(squares) ** 2).sum(dtype=squares)).astype("float32")
@@ -30,7 +27,7 @@ def _scaled_step(
         g = g * np.float32((1 if clipping == "unit" else clip) / norm)
     if clipping == "before":
         g = g / np.float32(scale)
-    weights, good = (weights - rate * g).astype("float32"), good + 1
+    weights, good = (weights - rate * g).astype(dtype), good + 1
     if good == patience + late:
         return weights, grow * scale, 0 if again else good
     return weights, scale, good
@@ -55,9 +52,9 @@ _STEP_SLIPS = (
      "is inf, and the step is 0. astype(\"float32\") comes first."),
     ({"skip": "none"}, "The gradient holds inf or NaN, and the step was taken all the same. One "
      "such step and the weights are lost: leave them as they are."),
-    *(({"repair": when}, "np.nan_to_num has put numbers in place of inf and NaN, and the step "
-       "was taken with them. What overflowed is not known: leave the weights as they are, and "
-       "halve `scale`.") for when in ("late", "float16")),
+    ([{"repair": "late"}, {"repair": "float16"}], "np.nan_to_num has put numbers in place of inf "
+     "and NaN, and the step was taken with them. What overflowed is not known: leave the weights "
+     "as they are, and halve `scale`."),
     ({"skip": "inf"}, "You look for inf alone; inf − inf inside the model is NaN. np.isfinite "
      "finds both."),
     ({"skip": "nan"}, "You look for NaN alone; an overflow is inf. np.isfinite finds both."),
@@ -123,29 +120,18 @@ def _ask_step(step, gradient, weights, scale, good, rate, clip, patience, steps)
     return state
 
 
-def _in_float64(*case, **options):
-    weights, *rest = _scaled_step(*case, **options)
-    return weights.astype("float64"), *rest
-
-
-def _in_float16(*case, **options):
-    weights, *rest = _scaled_step(*case, **options)
-    return weights.astype("float16"), *rest
-
-
-_TYPES = {
-    "float16": (_in_float16, "The new weights are float16. A step smaller than a thousandth of a "
-                "weight would be rounded away: keep them in float32."),
-    "float64": (_in_float64, "The new weights are float64. Somewhere a float64 number has come "
-                "in and made all that it touched twice as long: end with "
-                '.astype("float32").'),
-}  # fmt: skip
+_TYPE_SLIPS = (
+    ({"dtype": "float16"}, "The new weights are float16. A step smaller than a thousandth of a "
+     "weight would be rounded away: keep them in float32."),
+    ({"dtype": "float64"}, "The new weights are float64. Somewhere a float64 number has made all "
+     "that it touched twice as long: end with .astype(\"float32\")."),
+)  # fmt: skip
 
 
 def _weights(answer, what):
-    slip = _TYPES.get(str(getattr(answer, "dtype", "")))
-    if slip:
-        raise Wrong(slip[1], slip)
+    for slip in _TYPE_SLIPS:
+        if str(getattr(answer, "dtype", "")) == slip[0]["dtype"]:
+            raise Wrong(slip[1], slip)
     return array(answer, what)
 
 
@@ -267,8 +253,8 @@ EXERCISES = [
         ask=_ask_step,
         reference=_scaled_step,
         slips=[
-            *_TYPES.values(),
-            *((partial(_scaled_step, **slip), message) for slip, message in _STEP_SLIPS),
+            *_TYPE_SLIPS,
+            *_STEP_SLIPS,
             (lambda *c, **o: (lambda w, s, g: (w, g, s))(*_scaled_step(*c, **o)), "`scale` and "
              "`good` are exchanged: the weights, then `scale`, then `good`."),
         ],
@@ -303,7 +289,7 @@ EXERCISES = [
              "You take one step for the whole list; take one for each group of `every`."),
             (lambda g, w, batches, every, rate: _accumulate(g, w, batches, every, 1), "The "
              "gradient is right, but `rate` is missing in the step."),
-            *((partial(_accumulate, **mistake), message) for mistake, message in _GROUP_SLIPS),
+            *_GROUP_SLIPS,
             (lambda g, w, *_: 2 * w, "Your function never calls gradient(weights, x, y).",
              lambda found, *_: not found[1]),
         ],
