@@ -130,8 +130,7 @@ EXERCISES = [
              "formula: both terms are there, and neither logarithm is zero."),
             (-np.log(0.8), "That is −log 0.8, as if the pixel were 1. A grey pixel keeps both "
              "terms: weigh −log x̂ by x and −log(1 − x̂) by 1 − x."),
-            (FLOOR / np.log(2), "That is in bits. The natural logarithm gives nats: multiply by "
-             "log 2."),
+            (FLOOR / np.log(2), "That is in bits. For nats, multiply by log 2."),
             (-FLOOR, "The size is right, the sign is not: the loss is minus the log-likelihood."),
         ],
         otherwise="Put x = 0.8 and x̂ = 0.8 into −x log x̂ − (1 − x) log(1 − x̂), natural logs.",
@@ -159,15 +158,15 @@ EXERCISES = [
              "log-likelihood; the loss is minus it."),
             (lambda x, h, b: (np.abs(x - h) / b).sum(1).mean() + np.log(2 * b), "The normaliser "
              "log(2b) belongs to each value, so it comes d times an item; you added it once."),
-            ([lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(), lambda x, h,
-             b: (((x - h) / b) ** 2 / 2 + np.log(2 * np.pi * b**2) / 2).sum(1).mean()], "You "
-             "squared the differences: that is the Gaussian. Laplace's density is exp(−|x − x̂| / "
-             "b) / (2b)."),
+            ([lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(),
+             lambda x, h, b: (((x - h) / b) ** 2 / 2
+             + np.log(2 * np.pi * b**2) / 2).sum(1).mean()], "You squared the differences: that "
+             "is the Gaussian. Laplace's density is exp(−|x − x̂| / b) / (2b)."),
             (lambda x, h, b: (np.abs(x - h) + np.log(2 * b)).sum(1).mean(), "The absolute error "
              "has to be divided by the width b."),
         ],
         otherwise="For a test batch of shape {0.shape} with b = {2} expected {right:.4f} nats, "
-        "got {found:.4f}. Write −log of exp(−|x − x̂| / b) / (2b), sum over values, average over "
+        "got {found:.4f}. Write −log of exp(−|x − x̂| / b) / (2b), sum over values, average "
         "items.",
     ),
     Exercise(
@@ -184,8 +183,8 @@ EXERCISES = [
         slips=[
             (lambda loss: loss(_X, _X) == 0, lambda found, right, loss: "Your test rejects "
              f"{_called(loss)}. That is a sound objective: nothing beats x̂ = x, and its value "
-             "there may be anything. Compare losses; do not ask for zero.", lambda found,
-             loss: not found),
+             "there may be anything. Compare losses; do not ask for zero.",
+             lambda found, loss: not found),
             (lambda loss: _sound(loss, slice(1, 2)), lambda found, right, loss: "Your test lets "
              f"this pass: {_called(loss)}. Try reconstructions that are too bright, too dark, "
              "shuffled: each must cost more than x̂ = x.", lambda found, loss: found),
@@ -210,14 +209,12 @@ EXERCISES = [
              "twice, so the encoder's path adds its own term."),
             ([lambda W, x: 2 * _paths(W, x)[0], lambda W, x: 2 * _paths(W, x)[1]], "The two paths "
              "do not contribute the same: one is xᵀGW, the other Gᵀ(xW)."),
-            (lambda W, x: _tied(W, x) / 2, "Half of it: the derivative of the square brings a "
-             "factor 2."),
-            (lambda W, x: _tied(W, x) * x.size, "Right for the sum of squares; the loss is a mean "
-             "over all n·d values."),
-            (lambda W, x: _tied(W, x) * x.shape[1], "The mean is over all n·d values; you divided "
-             "by n alone."),
-            (lambda W, x: -_tied(W, x), "The sign is turned: the error is reconstruction minus "
-             "input."),
+            (lambda W, x: _tied(W, x) / 2, "Half of it: the square's derivative brings a 2."),
+            (lambda W, x: _tied(W, x) * x.size, "Right for a sum; the loss is a mean over n·d "
+             "values."),
+            (lambda W, x: _tied(W, x) * x.shape[1], "The mean is over n·d values; you divided by "
+             "n."),
+            (lambda W, x: -_tied(W, x), "The sign: the error is reconstruction minus input."),
         ],
         otherwise="Finite differences disagree: moving W[0, 0] of a test case changes the loss at "
         "a rate of {right[0][0]:.4f}; your gradient says {found[0][0]:.4f}.",
@@ -241,20 +238,20 @@ EXERCISES = [
              "principal directions of x, whatever D says: D was not used. This decoder spans "
              "another subspace, and the directions have to lie in it."),
             (lambda x, D: D.T, lambda found, right, *_: "Directions have length 1; yours have "
-             f"lengths {_lengths(found).min():.2f} to {_lengths(found).max():.2f}.", lambda found,
-             *_: np.abs(_lengths(found) - 1).max() > 1e-3),
+             f"lengths {_lengths(found).min():.2f} to {_lengths(found).max():.2f}.",
+             lambda found, *_: np.abs(_lengths(found) - 1).max() > 1e-3),
             (lambda x, D: (D / np.linalg.norm(D, axis=1, keepdims=True)).T, "Your columns are not "
              "orthogonal to each other. Make an orthonormal basis of the decoder's row space "
-             "first (np.linalg.qr of D.T).", lambda found,
-             *_: np.abs(found.T @ found - np.eye(4)).max() > 1e-3),
+             "first (np.linalg.qr of D.T).",
+             lambda found, *_: np.abs(found.T @ found - np.eye(4)).max() > 1e-3),
             (lambda x, D: np.eye(8)[:, :4], "Your directions leave the decoder's row space; every "
              "one must be a mixture of the rows of D.", _outside),
             (lambda x, D: _components(x, D)[:, ::-1], "These are the principal directions, but "
              "not in order: the one along which the data vary most comes first.", _permuted),
             (lambda x, D: np.linalg.qr(D.T)[0], "An orthonormal basis of the right subspace, but "
              "still rotated inside it. Look at the covariance of the data *in* that basis, x @ q, "
-             "and turn the basis until it is diagonal.", lambda found, x,
-             D: found.shape == D.T.shape),
+             "and turn the basis until it is diagonal.",
+             lambda found, x, D: found.shape == D.T.shape),
         ],
     ),
     Exercise(
@@ -275,8 +272,8 @@ EXERCISES = [
              "mask) the row is the input, the column the output: which half lets input s reach "
              "output t only when s < t?"),
             (lambda d: np.tril(np.ones((d, d)), -1), "The diagonal is closed, but the arrow of "
-             "time is reversed: in x @ W the row is the input. This lets output t see only what "
-             "comes after it."),
+             "time is reversed: in x @ W the row is the input. Output t sees only what comes "
+             "after it."),
         ],
         otherwise=lambda found, right, d: f"For d = {d} expected mask[s, t] = 1 where s < t and 0 "
         f"elsewhere; {int((found != right).sum())} of {d * d} entries differ.",

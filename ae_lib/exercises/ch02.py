@@ -113,11 +113,9 @@ EXERCISES = [
         slips=[
             (STD**2, "That is the variance: the error of answering the mean. The model answers ½, "
              "so the distance from ½ to the mean is still missing."),
-            ((MEAN - 0.5) ** 2, "That is only the error of the average pixel; pixels also vary "
-             "around it."),
+            ((MEAN - 0.5) ** 2, "That is the error of the average pixel; pixels vary around it."),
             (0.25, "¼ would be right if every pixel were exactly 0 or 1. Most are in between."),
-            (STD**2 + MEAN**2, "That is the error of answering 0 everywhere; a sigmoid of about 0 "
-             "is ½."),
+            (STD**2 + MEAN**2, "That is the error of answering 0; a sigmoid of about 0 is ½."),
             (STD + (MEAN - 0.5) ** 2, "You added the standard deviation. What is averaged is a "
              "square, so it is the variance that counts: square the standard deviation."),
             ((STD**2 + (MEAN - 0.5) ** 2) ** 0.5, "That is the root of the loss. The mean squared "
@@ -141,7 +139,7 @@ EXERCISES = [
         before="For hidden={0}, code_size={1}, values={2}: ",
         slips=[
             ({"biases": False}, "you count {found:,.0f}, the weights without the biases."),
-            (lambda h, k, v: _weights(v, *h, k), "you count {found:,.0f}, the encoder without the "
+            (lambda h, k, v: _weights(v, *h, k), "{found:,.0f} is the encoder without the "
              "decoder."),
             (lambda h, k, v: 2 * _weights(v, *h, k), "twice the encoder is {found:,.0f}, but the "
              "decoder's biases differ: a layer has one bias for each value that it puts out."),
@@ -187,16 +185,15 @@ EXERCISES = [
             ({"off": 0, "on": 0, "centre": False}, "You did not subtract the training mean, so "
              "one component is spent on it."),
             ({"on": 0}, "The mean was subtracted but never added back."),
-            ([lambda t, h, k: _project(t, h, k, off=h.mean(0), on=h.mean(0)), lambda t, h,
-             k: _project(t, h, k, on=h.mean(0))], "You used the held-out rows' own mean. The mean "
-             "is part of what PCA has learnt: take that of train."),
+            ([lambda t, h, k: _project(t, h, k, off=h.mean(0), on=h.mean(0)),
+             lambda t, h, k: _project(t, h, k, on=h.mean(0))], "You used the held-out rows' own "
+             "mean. The mean is part of what PCA has learnt: take that of train."),
             ({"kept": slice(None, None, -1)}, "These are the components of *least* variance: eigh "
              "sorts its eigenvalues upwards, so the last columns count."),
             (lambda t, h, k: _project(t, h, k + 1), "That is one component too many."),
             (lambda t, h, k: _project(t, h, k - 1), "That is one component too few."),
             ({"off": 0, "on": 0}, "The held-out rows were not centred, though train was."),
-            (lambda t, h, k: h, "You gave held_out back as it was: only k numbers a row may get "
-             "through."),
+            (lambda t, h, k: h, "You gave held_out back as it was; k numbers a row may pass."),
         ],
         otherwise="Centre with the training mean, project on k components of train, add the mean.",
     ),
@@ -212,8 +209,8 @@ EXERCISES = [
         tolerance=1e-9,
         slips=[
             (lambda s, v, t: min(_within(s, v, v, lambda best: best + 0.05)), "You allow 0.05 "
-             "more than the best error, whatever that is. 5 % *of* the best error was meant: at "
-             "most 1.05 times as much."),
+             "more than the best error. 5 % *of* the best error was meant: at most 1.05 times as "
+             "much."),
             ([lambda s, v, t: _best(s, t), lambda s, v, t: min(_within(s, t, t))], "You chose by "
              "the test errors. Then the test error of the chosen model is no longer an honest "
              "estimate: choose by validation."),
@@ -242,12 +239,12 @@ EXERCISES = [
         ),
         reference=lambda a, b, steps: np.linspace(a, b, steps),
         slips=[
-            (lambda a, b, n: np.linspace(a, b, n).T, "Your path is transposed: one code a row, "
-             "shape (5, 3)."),
+            (lambda a, b, n: np.linspace(a, b, n).T, "Your path is transposed: put one code a "
+             "row."),
             (lambda a, b, n: np.linspace(b, a, n), "Your path runs from b to a."),
             (lambda a, b, n: np.linspace(a, b, n, endpoint=False), "Your path starts at a but "
-             "does not arrive at b: the last step must be b.", lambda found, a, b,
-             n: found.shape == (n, len(a)) and np.allclose(found[0],
+             "does not arrive at b: the last step must be b.",
+             lambda found, a, b, n: found.shape == (n, len(a)) and np.allclose(found[0],
              a) and not np.allclose(found[-1], b)),
         ],
         otherwise="Row i should be (1 − t) a + t b, with t from 0 to 1 in equal steps.",
@@ -272,8 +269,7 @@ EXERCISES = [
             ([lambda x, r: (x - r).mean((1, 2)), lambda x, r: np.abs((x - r).mean((1, 2)))],
              "Errors above and below cancel within an image. Take the square, or the absolute "
              "value, of each pixel before you average."),
-            (lambda x, r: -_score(x, r), "The sign is turned round: a higher score should mean a "
-             "stranger image."),
+            (lambda x, r: -_score(x, r), "The sign: a higher score should mean a stranger image."),
             (lambda x, r: np.abs(x - r).max((1, 2)), "The largest single error hangs on one "
              "pixel; average over all of them."),
             (lambda x, r: x.mean((1, 2)), "Square the difference, then average over each image's "

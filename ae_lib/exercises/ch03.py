@@ -117,10 +117,8 @@ EXERCISES = [
              "strides before it together."),
             (9, "9 would be three layers side by side. Windows overlap, and each stride makes the "
              "next layer's steps longer."),
-            (27, "27 = 3³ would be windows that do not overlap; with stride 2 and kernel 3 they "
-             "do."),
-            (11, "The steps of the third layer are 2 · 2 = 4 pixels long, not 2: strides "
-             "multiply."),
+            (27, "27 = 3³ would be windows that do not overlap; with stride 2 they do."),
+            (11, "The third layer's steps are 2 · 2 = 4 pixels long: strides multiply."),
         ],
         otherwise="Start at 1 and add (3 − 1) steps for each layer; how long is a step there?",
     ),
@@ -137,18 +135,16 @@ EXERCISES = [
         reference=_overlap,
         before="copies({0}, {1}) gives {found}",
         slips=[
-            (lambda m, s: [m / s] * s, ": that is the average. Which positions get one more than "
-             "others?"),
-            (lambda m, s: [-(-m // s)] * s, ": rounding up everywhere. Not every phase gets the "
+            (lambda m, s: [m / s] * s, ": the average. Which positions get one more than others?"),
+            (lambda m, s: [-(-m // s)] * s, ": rounded up everywhere. Not every phase gets the "
              "extra copy."),
             (lambda m, s: [m // s] * s, lambda found, right, m, s: ": rounding down everywhere. "
-             f"Of the kernel's {m} values, {m % s} would write nowhere: which phases do they "
-             "reach?"),
+             f"Of the kernel's {m} values, {m % s} would write nowhere: where do they write?"),
             (lambda m, s: _overlap(m, s)[0], ": one number for each of the {1} values of j mod "
              "{1} is wanted.", lambda found, m, s: np.shape(found) != (s,)),
             (lambda m, s: _overlap(m, s)[::-1], ": the right numbers at other phases. Value t of "
-             "the kernel writes to i·s + t: which t have t mod s = 0?", lambda found, m,
-             s: sorted(found) == sorted(_overlap(m, s))),
+             "the kernel writes to i·s + t: which t have t mod s = 0?",
+             lambda found, m, s: sorted(found) == sorted(_overlap(m, s))),
         ],
         otherwise=". Count the t from 0 to {0} − 1 with t mod {1} = the phase.",
     ),
@@ -169,8 +165,8 @@ EXERCISES = [
              "as targets.", changed),
             (lambda x, p, rng: _mask(x, p, rng)[0], "The result has another shape than x.",
              lambda found, x, *_: found.shape[1:] != x.shape),
-            (lambda x, p, rng: x + 0, "Nothing became zero.", lambda found, x, p,
-             seed: p and not _share(found)),
+            (lambda x, p, rng: x + 0, "Nothing became zero.",
+             lambda found, x, p, seed: p and not _share(found)),
             (lambda x, p, rng: _mask(x, p, rng) / (1 - p), "The values that stay were divided by "
              "1 − p: that is dropout's rescaling. The damaged image should have the brightness it "
              "has.", lambda found, x, p, seed: p and _kept(found, x, 1 / (1 - p))),
@@ -181,14 +177,14 @@ EXERCISES = [
             (lambda x, p, rng: x * (rng.uniform(size=x.shape[1:]) >= p), "You mask the same "
              "places in every item; draw a number for each value, of the shape of x.", _whole(0)),
             (lambda x, p, rng: _mask(x, 1 - p, rng), lambda found, *_: f"{_share(found):.0%} "
-             "became zero for p = 0.2: p is the share that *goes*, not stays.", lambda found, x, p,
-             seed: p and abs(_share(found) - 0.8) < 0.05),
+             "became zero for p = 0.2: p is the share that *goes*, not stays.",
+             lambda found, x, p, seed: p and abs(_share(found) - 0.8) < 0.05),
             (lambda x, p, rng: _mask(x, p**2, rng), lambda found, *_: f"{_share(found):.0%} of "
-             "the values became zero; p = 0.2 asks for about 20%.", lambda found, x, p,
-             seed: p and abs(_share(found) - p) > 0.03),
+             "the values became zero; p = 0.2 asks for about 20%.",
+             lambda found, x, p, seed: p and abs(_share(found) - p) > 0.03),
             (lambda x, p, rng: _mask(x, p, np.random.default_rng(0)), "Two generators gave one "
-             "mask: draw from the rng that you are given.", lambda found, x, p,
-             seed: p and np.array_equal(*found)),
+             "mask: draw from the rng that you are given.",
+             lambda found, x, p, seed: p and np.array_equal(*found)),
             (lambda x, p, rng: _mask(x, 0.2, rng), "With p = 0 nothing may become zero.",
              lambda found, x, p, seed: not p and _share(found)),
         ],
@@ -217,8 +213,8 @@ EXERCISES = [
              "can learn that, but then its output is not the image; the autoencoder's target is "
              "x.", lambda found, x, *_: close(found[1], found[0] - x)),
             ({"give": lambda x, noise: (x + noise, x + noise[::-1])}, "The targets still carry "
-             "noise, if another one. They should be x itself.", lambda found, x,
-             *_: not close(found[1], x)),
+             "noise, if another one. They should be x itself.",
+             lambda found, x, *_: not close(found[1], x)),
             (lambda x, sigma, rng: _pair(x, sigma**2, rng), lambda found, right, x, *_: "The "
              f"noise has standard deviation {(found[0] - x).std():.2f}; sigma was 0.5.",
              lambda found, x, sigma, _: abs((found[0] - x).std() - sigma) > 0.05),
@@ -236,13 +232,13 @@ EXERCISES = [
         reference=lambda z, D: (z * _length(D).T, D / _length(D)),
         slips=[
             (lambda z, D: (z * _length(D).T, D / _length(D, (0, 1)) * np.ones((1, 1, 1))), "The "
-             "codes or the kernel have another shape than before.", lambda found, z,
-             D: (found[0].shape, found[1].shape) != (z.shape, D.shape)),
+             "codes or the kernel have another shape than before.",
+             lambda found, z, D: (found[0].shape, found[1].shape) != (z.shape, D.shape)),
             (lambda z, D: (z, D), "The kernel is as it was; its rows should have length one.",
              lambda found, z, D: close(found[1], D)),
             (lambda z, D: (z, D / _length(D, 0)), "The *columns* of the kernel have length one, "
-             "one for each pixel. An atom is what one unit writes: a row.", lambda found,
-             *_: close(_length(found[1], 0), np.ones((1, 4)))),
+             "one for each pixel. An atom is what one unit writes: a row.",
+             lambda found, *_: close(_length(found[1], 0), np.ones((1, 4)))),
             (lambda z, D: (z, D / _length(D) ** 2), "The rows of the new kernel do not have "
              "length one.", lambda found, *_: not close(_length(found[1]), np.ones((6, 1)))),
             (lambda z, D: (z, D / _length(D)), "The atoms are right, but the codes are as before, "
@@ -272,14 +268,13 @@ EXERCISES = [
              "is wanted. Drop the last axis."),
             (lambda x, W, b: _jacobian(x, W, 0 * b), "You left out the bias b: it moves the units "
              "to where they are flat or steep."),
-            (lambda x, W, b: np.sqrt(_jacobian(x, W, b)), "That is the norm; the penalty is its "
-             "square."),
+            (lambda x, W, b: np.sqrt(_jacobian(x, W, b)), "That is the norm; square it."),
             (lambda x, W, b: _h(x, W, b) * (1 - _h(x, W, b)) @ (W**2).sum(0), "The derivative h(1 "
              "− h) belongs to every entry of J, so it gets squared too."),
             (lambda x, W, b: (_h(x, W, b) * (1 - _h(x, W, b))) ** 2 @ (W**2).sum(1), "You summed "
              "W² over the units. For each unit, sum over the inputs: W has shape (d, k)."),
-            (lambda x, W, b: _h(x, W, b) ** 2 @ (W**2).sum(0), "The derivative of the sigmoid is "
-             "h(1 − h), not h."),
+            (lambda x, W, b: _h(x, W, b) ** 2 @ (W**2).sum(0), "The sigmoid's derivative is h(1 − "
+             "h)."),
             (lambda x, W, b: np.full(len(x), (W**2).sum()), "That is the norm of W alone: the "
              "code is not linear, so J depends on x."),
         ],

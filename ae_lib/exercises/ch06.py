@@ -187,14 +187,13 @@ EXERCISES = [
         reference=lambda nats, t, c: nats * t / np.log(2) / c,
         before="for {0} nats, {1} tokens, {2} characters: ",
         slips=[
-            (lambda nats, t, c: nats * t / c, "those are nats per character; a bit is fewer of "
-             "them, by ln 2."),
-            (lambda nats, t, c: nats / np.log(2), "those are bits per token, which is just what "
-             "cannot be compared."),
-            (lambda nats, t, c: nats / np.log(2) * c / t, "a token costs more than a character, "
-             "so divide the other way."),
-            (lambda nats, t, c: nats * np.log(2) * t / c, "one nat is more than one bit: 1.443 of "
+            (lambda nats, t, c: nats * t / c, "those are nats per character; a bit is ln 2 of "
              "them."),
+            (lambda nats, t, c: nats / np.log(2), "those are bits per token, which cannot be "
+             "compared."),
+            (lambda nats, t, c: nats / np.log(2) * c / t, "multiply by tokens, divide by "
+             "characters."),
+            (lambda nats, t, c: nats * np.log(2) * t / c, "a nat is 1.443 bits: divide by ln 2."),
         ],
         otherwise="you have {found:.4g}; what does the whole text cost, in bits?",
     ),
@@ -209,15 +208,11 @@ EXERCISES = [
         tolerance=0.01,
         reference=_size(12, 1e9)[0],
         slips=[
-            (_size(12, 1, 1e6, 2**20), "The right size, in other units: answer in gigabytes, 10⁹ "
-             "bytes."),
-            (_size(4, 1e9)[0], "That is one array; the listing passes three: two inputs and a "
-             "target."),
+            (_size(12, 1, 1e6, 2**20), "The right size in other units: answer in GB, 10⁹ bytes."),
+            (_size(4, 1e9)[0], "That is one array; there are three: two inputs and a target."),
             (_size(3, 1e9)[0], "You counted entries. Each is a float32, four bytes."),
-            (_size(24, 1)[0], "Eight bytes an entry is NumPy's default; Keras asks for float32, "
-             "four."),
-            (_size(12 / ARRAY[2], 1e9)[0], "Every step holds a whole row, as long as the "
-             "vocabulary."),
+            (_size(24, 1)[0], "You counted eight bytes an entry; Keras's float32 has four."),
+            (_size(12 / ARRAY[2], 1e9)[0], "Every step holds a row as long as the vocabulary."),
         ],
         otherwise="Multiply sentences, steps, words, four bytes and three arrays; answer in GB.",
     ),
@@ -238,8 +233,7 @@ EXERCISES = [
             (0, "It is wrong about every word; but the metric counts other places, too.",
              lambda found: found < 0.05),
         ],
-        otherwise="Of the 40 places of a row, how many hold <pad>? The silent model is right "
-        "there.",
+        otherwise="Of a row's 40 places, how many hold <pad>? The silent model is right there.",
     ),
     Exercise(
         name="text.masked_accuracy",
@@ -275,16 +269,13 @@ EXERCISES = [
         reference=_waste,
         before="for lengths {0} in batches of {1}: ",
         slips=[
-            (lambda n, size: 1 - _waste(n, size), "that is the share of real tokens; the rest is "
-             "padding."),
+            (lambda n, size: 1 - _waste(n, size), "that is the share of real tokens."),
             (lambda n, size: np.mean([_waste(g, size) for g in _groups(n, size)]), "you averaged "
              "the batches' shares, but long batches hold more."),
-            (lambda n, size: _waste(n, len(n)), "you padded all to the longest of all, not to "
-             "that of the batch."),
+            (lambda n, size: _waste(n, len(n)), "pad to the longest of the batch, not of all."),
             (lambda n, size: 1 - sum(n) / sum(size * max(g) for g in _groups(n, size)), "the last "
              "batch is smaller than the others."),
-            (lambda n, size: _waste(sorted(n), size), "keep the given order; whether to sort is "
-             "the caller's choice."),
+            (lambda n, size: _waste(sorted(n), size), "you sorted; keep the given order."),
         ],
         otherwise="you have {found:.3f}, expected {right:.3f}.",
     ),

@@ -295,11 +295,11 @@ EXERCISES = [
             *(([{**wrong, "ddof": ddof} for wrong in several for ddof in (1, 0)], message)
               for several, message in _CHOICE_SLIPS),
             (lambda sizes, speed, *rest: speed[sizes.index(_choose(sizes, speed, *rest))], "That "
-             "is a throughput; return the batch size that has it.", lambda found, sizes, speed,
-             *_: found in speed),
+             "is a throughput; return the batch size that has it.",
+             lambda found, sizes, speed, *_: found in speed),
             (lambda sizes, *rest: sizes.index(_choose(sizes, *rest)), "That is a place in the "
-             "list; return the batch size that stands there.", lambda found, sizes,
-             *_: found not in sizes and found in range(len(sizes))),
+             "list; return the batch size that stands there.",
+             lambda found, sizes, *_: found not in sizes and found in range(len(sizes))),
             (lambda *case: _choose(*case) + 0.5, "Return one of the sizes {0}; got {found:g}.",
              lambda found, sizes, *_: found not in sizes),
         ],

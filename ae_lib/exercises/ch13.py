@@ -345,9 +345,9 @@ EXERCISES = [
             ({"copies": False}, lambda found, right, killed: f"{_shown(found, killed)} "
              f"`{found[1]}` is not a copy: training went on while the dict was being written, and "
              "the dict changed with it.", _is("not a copy")),
-            (lambda run: _checkpoint(run) | {"weights": run.weights.round(3)}, lambda found, right,
-             killed: f"{_shown(found, killed)} `{found[1]}` is in the dict, but not as it was; "
-             "save it to the last bit.", _is("inexact")),
+            (lambda run: _checkpoint(run) | {"weights": run.weights.round(3)},
+             lambda found, right, killed: f"{_shown(found, killed)} `{found[1]}` is in the dict, "
+             "but not as it was; save it to the last bit.", _is("inexact")),
             *(({"leave": name}, partial(_why_forgot, name), _is("forgotten", name))
               for name in _FORGOTTEN),
         ],
