@@ -209,7 +209,8 @@ EXERCISES = [
              "twice, so the encoder's path adds its own term."),
             ([lambda W, x: 2 * _paths(W, x)[0], lambda W, x: 2 * _paths(W, x)[1]], "The two paths "
              "do not contribute the same: one is xᵀGW, the other Gᵀ(xW)."),
-            (lambda W, x: _tied(W, x) / 2, "Half of it: the square's derivative brings a 2."),
+            (lambda W, x: _tied(W, x) / 2, "Half of it: the square's derivative brings a factor "
+             "2."),
             (lambda W, x: _tied(W, x) * x.size, "Right for a sum; the loss is a mean over n·d "
              "values."),
             (lambda W, x: _tied(W, x) * x.shape[1], "The mean is over n·d values; you divided by "

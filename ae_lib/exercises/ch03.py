@@ -139,7 +139,8 @@ EXERCISES = [
             (lambda m, s: [-(-m // s)] * s, ": rounded up everywhere. Not every phase gets the "
              "extra copy."),
             (lambda m, s: [m // s] * s, lambda found, right, m, s: ": rounding down everywhere. "
-             f"Of the kernel's {m} values, {m % s} would write nowhere: where do they write?"),
+             f"Of the kernel's {m} values, {m % s} would write nowhere: which phases do they "
+             "reach?"),
             (lambda m, s: _overlap(m, s)[0], ": one number for each of the {1} values of j mod "
              "{1} is wanted.", lambda found, m, s: np.shape(found) != (s,)),
             (lambda m, s: _overlap(m, s)[::-1], ": the right numbers at other phases. Value t of "
@@ -274,7 +275,7 @@ EXERCISES = [
             (lambda x, W, b: (_h(x, W, b) * (1 - _h(x, W, b))) ** 2 @ (W**2).sum(1), "You summed "
              "W² over the units. For each unit, sum over the inputs: W has shape (d, k)."),
             (lambda x, W, b: _h(x, W, b) ** 2 @ (W**2).sum(0), "The sigmoid's derivative is h(1 − "
-             "h)."),
+             "h), not h."),
             (lambda x, W, b: np.full(len(x), (W**2).sum()), "That is the norm of W alone: the "
              "code is not linear, so J depends on x."),
         ],

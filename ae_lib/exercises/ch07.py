@@ -218,7 +218,7 @@ EXERCISES = [
         slips=[
             (np.log2(VOCABULARY), "That is in bits. Keras's logarithm is natural: nats."),
             (np.log10(VOCABULARY), "That is log base 10. Keras's logarithm is natural."),
-            (1 / VOCABULARY, "1/V is the word's probability. The loss is minus its log."),
+            (1 / VOCABULARY, "1/V is the right word's probability; the loss is −log of it."),
             (-np.log(VOCABULARY), "Minus the logarithm of a number below one is positive."),
         ],
         otherwise="An untrained model gives each of the V words the probability 1/V. Its −log is?",
@@ -295,9 +295,10 @@ EXERCISES = [
              "the whole state."),
             ({"carry": "late"}, "The state is one step late: give each step the state that the "
              "last one returned."),
-            ({"feed": False}, "Every step is given bos; give it the words just written."),
+            ({"feed": False}, "Every step is given bos; give it the words that were just written.")
+             ,
             ({"stop": False}, "After eos a sentence goes on talking. Once a row has said eos, it "
-             "and all that follows is 0."),
+             "and all that follows should be 0."),
             ({"stop": False, "eos_to": 0}, "After eos a sentence goes on talking: only the eos "
              "itself is 0. All that follows it should be 0, too."),
             ({"eos_to": 3}, "The eos itself is kept; it is no word: put 0 there, too."),
@@ -321,8 +322,8 @@ EXERCISES = [
         reference=_nucleus,
         slips=[
             (_in_place, "Your function changed p itself.", changed),
-            (lambda p, m: np.where(_kept(p, m), p, 0), "The right words; divide them by their "
-             "sum."),
+            (lambda p, m: np.where(_kept(p, m), p, 0), "The right words, but they sum to less "
+             "than 1: divide by their sum."),
             ({"crossing": False}, "For mass {1} the words you keep have less than that together. "
              "The word that crosses the line belongs to the nucleus, or it may even be empty."),
             ([lambda p, m: _normalised(p, p >= m), lambda p, m: np.where(p >= m, p, 0)], "You "

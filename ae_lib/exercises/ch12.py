@@ -8,17 +8,19 @@ from ae_lib.exercises._core import Exercise, Wrong, number, word
 
 
 # gpu.bound
-def _floor(m, k, n, width, operations, bandwidth, *, each=2, sides="abc", join=max, swap=False):
+def _floor(
+    m, k, n, width, operations, bandwidth, *, each=2, count=1, sides="abc", join=max, swap=False
+):
     """Seconds and what bounds them; a mistake in the seconds leaves the word right."""
     cells = {"a": m * k, "b": k * n, "c": m * n}
 
-    def times(each, sides):
-        moved = width * sum(cells[side] for side in sides)
+    def times(each, sides, count=1):
+        moved = width * count * sum(cells[side] for side in sides)
         return each * m * k * n / operations, moved / bandwidth
 
     arithmetic, moving = times(2, "abc")
     bound = "arithmetic" if (arithmetic > moving) != swap else "bytes"
-    return join(times(each, sides)), bound
+    return join(times(each, sides, count)), bound
 
 
 _PRODUCTS = (
@@ -61,10 +63,9 @@ _BOUND_SLIPS = (
     ({"sides": "ab"}, "The result has to be written, too: m n numbers more."),
     ({"sides": "ac"}, "The second matrix, (k, n), is not read."),
     ({"sides": "bc"}, "The first matrix, (m, k), is not read."),
-    (lambda m, k, n, w, o, b: _floor(m, k, n, 1, o, b), "You count numbers where bytes were asked "
+    (lambda *case: _floor(*case, count=1 / case[3]), "You count numbers where bytes were asked "
      "for: multiply by width."),
-    (lambda m, k, n, w, o, b: _floor(m, k, n, 8 * w, o, b), "width and bandwidth are both in "
-     "bytes: no factor of 8."),
+    ({"count": 8}, "width and bandwidth are both in bytes: no factor of 8."),
     ({"join": lambda times: 1e3 * max(times)}, "That is in milliseconds; return seconds."),
     ({"join": lambda times: 1e6 * max(times)}, "That is in microseconds; return seconds."),
     ({"join": lambda times: 1 / max(times)}, "That is products a second; return the seconds of "

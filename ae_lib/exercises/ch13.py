@@ -189,11 +189,11 @@ _WHY = {
 }
 
 _LATENCIES = {
-    "nowhere": lambda w: 0,
-    "once": lambda w: 1,
-    "twice": lambda w: 2,
-    "for w − 1 messages": lambda w: w - 1,
-    "for 2 w messages": lambda w: 2 * w,
+    "missing": lambda w: 0,
+    "counted once": lambda w: 1,
+    "counted twice": lambda w: 2,
+    "counted for w − 1 messages": lambda w: w - 1,
+    "counted for 2 w messages": lambda w: 2 * w,
     "divided by the number of workers": lambda w: 2 * (w - 1) / w,
 }
 _RING_SLIPS = (
@@ -211,10 +211,10 @@ _RING_SLIPS = (
      "messages of 1/w each, a little less."),
     ({"share": lambda w: 2 / w}, "The latency is counted for every message, the bytes for two of "
      "them only: each of the 2 (w − 1) holds 1/w."),
-    *(({"hops": hops}, f"The latency is counted {how}; each of the 2 (w − 1) messages costs it "
+    *(({"hops": hops}, f"The latency is {how}; each of the 2 (w − 1) messages costs it "
        "whole.") for how, hops in _LATENCIES.items()),
     *(({"width": width}, f"You count {how} the bytes: each number has four (two are measure b), "
-       "and the 2 (w − 1) messages are both ways.")
+       "and the 2 (w − 1) messages are both ways already.")
       for how, width in {"a quarter of": 1, "half of": 2, "twice": 8}.items()),
     ({"then": lambda e, compute, *_: compute / max(compute, compute / e - compute)}, "You divide "
      "computing by communication alone, or by the longer of the two. Nothing overlaps, so the "
@@ -223,9 +223,10 @@ _RING_SLIPS = (
      "efficiency is the rest."),
     ({"then": lambda e, *case: case[-1] * e}, "That is the speed-up over one worker; divide it by "
      "the number of workers."),
-    ([{"then": lambda e, *case: e / case[-1]}, {"then": lambda e,
-     *case: _efficiency(case[0] / case[-1], *case[1:])}], "Each worker has a batch of its own, "
-     "and computes on it for the time `compute`: do not divide by the number of workers."),
+    ([{"then": lambda e, *case: e / case[-1]},
+      {"then": lambda e, *case: _efficiency(case[0] / case[-1], *case[1:])}], "Each worker has a "
+     "batch of its own, and computes on it for the time `compute`: do not divide by the number of "
+     "workers."),
     ({"then": lambda e, *_: 100 * e}, "That is in per cent; return a share between 0 and 1."),
     ({"then": lambda e, *_: 1 / e}, "Turned round: computing divided by the whole, not the whole "
      "by computing."),
@@ -386,7 +387,7 @@ EXERCISES = [
         reference=_bill,
         slips=[
             (lambda *c: _bill(*c)[::-1], "Hours and money are exchanged: the hours come first."),
-            *(({"divide": divide}, f"Those are {unit}; an hour has 3,600 seconds.")
+            *(({"divide": divide}, f"Those are {unit}; return hours, of 3,600 seconds.")
               for unit, divide in {"minutes": 60, "seconds": 1, "days": 86400}.items()),
             ({"divide": 1 / 3600}, "Divide by 3,600; you multiplied."),
             *(([{"by": by, "divide": divide} for by in ways], message + more)
