@@ -1,4 +1,4 @@
-"""Every exercise of every chapter: kind to a starter, fair to an answer, deaf to nothing."""
+"""Every exercise of every chapter: its starter, reference and slips, and whatever may come in."""
 
 import ast
 import io
@@ -95,11 +95,8 @@ def leave(*arguments, **options):
     raise SystemExit
 
 
-def test_names_are_unique_and_belong_to_their_module():
-    names = exercises.names()
-    assert len(names) == len(set(names))
-    for name in names:
-        assert exercises.load(name).name == name
+def test_names_are_unique():
+    assert len(exercises.names()) == len(set(exercises.names()))
 
 
 class Hostile:
@@ -235,27 +232,33 @@ def test_a_known_error_is_answered_and_so_is_a_change_of_the_callers_array():
     assert "must be finite" in judge(exercise, lambda x: x * np.nan).text
 
 
-def test_a_crash_names_the_readers_line():
-    def mine(x):
-        return x / 0
-
-    assert judge(SAMPLE, mine) == Verdict(
-        "wrong", "Your code stopped: ZeroDivisionError: division by zero, in mine: return x / 0"
-    )
+def divides(x):
+    return x / 0
 
 
-def test_a_crash_in_a_library_names_the_line_that_called_it():
-    def mine(x):
-        return np.linalg.inv(np.zeros((2, 2)))
-
-    assert judge(SAMPLE, mine).text == (
-        "Your code stopped: LinAlgError: Singular matrix, "
-        "in mine: return np.linalg.inv(np.zeros((2, 2)))"
-    )
+def inverts(x):
+    return np.linalg.inv(np.zeros((2, 2)))
 
 
-def test_a_missing_name_in_the_readers_code_is_theirs():
-    assert "NameError: name 'undefined'" in judge(SAMPLE, lambda x: undefined).text  # noqa: F821
+def misspells(x):
+    return undefined  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    "mine, told",
+    [
+        (divides, "ZeroDivisionError: division by zero, in divides: return x / 0"),
+        (
+            inverts,
+            "LinAlgError: Singular matrix, in inverts: return np.linalg.inv(np.zeros((2, 2)))",
+        ),
+        (misspells, "NameError: name 'undefined' is not defined, in misspells: return undefined"),
+    ],
+)
+def test_a_crash_names_the_readers_line_not_a_librarys(mine, told):
+    verdict = judge(SAMPLE, mine)
+    assert verdict.state == "wrong"
+    assert verdict.text.partition("  #")[0] == f"Your code stopped: {told}"
 
 
 def test_the_stop_button_still_stops():

@@ -218,7 +218,7 @@ EXERCISES = [
         slips=[
             (np.log2(VOCABULARY), "That is in bits. Keras's logarithm is natural: nats."),
             (np.log10(VOCABULARY), "That is log base 10. Keras's logarithm is natural."),
-            (1 / VOCABULARY, "1/V is the right word's probability; the loss is −log of it."),
+            (1 / VOCABULARY, "That is the right word's probability; take −log."),
             (-np.log(VOCABULARY), "Minus the logarithm of a number below one is positive."),
         ],
         otherwise="An untrained model gives each of the V words the probability 1/V. Its −log is?",
