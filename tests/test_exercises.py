@@ -55,6 +55,18 @@ def test_exercise(exercise):
         assert verdict.state == "wrong"
         assert "Your code stopped: ZeroDivisionError: my own mistake" in verdict.text
         assert judge(exercise, leave).text.startswith("Your code stopped: SystemExit")
+        for odd in ODD:
+            text = judge(exercise, lambda *a, odd=odd, **k: odd).text
+            assert "got function" not in text, f"for {odd!r}: {text}"
+
+
+ODD = [0, 1.5, np.nan, True, "x", [], {}, (1, 2, 3), [[1, 2], [3]], (np.zeros(3), np.zeros(3))]
+ODD += [np.zeros(0), np.zeros((2, 3)), np.zeros((3, 3, 3)), (np.nan, "bytes"), (1, "ad")]
+
+
+def test_a_mask_that_cuts_values_out_is_told_of_its_shape():
+    told = judge(exercises.load("beyond.masking"), lambda x, p, rng: x[rng.random(x.shape) > p])
+    assert told.text == "Not yet. The result has another shape than x."
 
 
 def solutions():

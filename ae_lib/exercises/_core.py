@@ -63,7 +63,7 @@ def array(answer, what="the answer", kind="an array of numbers"):
 
 def truth(answer, what="the answer"):
     """The answer as True or False; 1 and 0 will do."""
-    if isinstance(answer, (bool, np.bool_)) or (np.ndim(answer) == 0 and answer in (0, 1)):
+    if getattr(answer, "shape", ()) == () and answer in (0, 1):
         return bool(answer)
     raise Wrong(f"Return True or False, {what}; got {type(answer).__name__}.")
 
@@ -281,7 +281,7 @@ class Exercise:
                 message = f"Your function changed {name} itself; work on a copy."
                 raise Wrong(slip[1] if slip else message, slip)
         if not isinstance(self.what, tuple):
-            return self.read(given, self.what)
+            return _read(self.read, given, self.what)
         given = given.tolist() if isinstance(given, np.ndarray) and given.ndim == 1 else given
         if not isinstance(given, (tuple, list)) or len(given) != len(self.what):
             came = f"{len(given)} values" if isinstance(given, (tuple, list)) else kind_of(given)
@@ -289,12 +289,19 @@ class Exercise:
         if any(part is ... or part is None for part in given):
             raise Untouched
         readers = self.read if isinstance(self.read, tuple) else (self.read,) * len(given)
-        return tuple(r(g, w) for r, g, w in zip(readers, given, self.what, strict=True))
+        return tuple(map(_read, readers, given, self.what))
 
     def _say(self, message, found, right, case):
         if callable(message):
             message = message(found, right, *case).replace("{", "{{").replace("}", "}}")
         return (self.before + message).format(*case, found=found, right=right)
+
+
+def _read(reader, given, what):
+    try:
+        return reader(given, what)
+    except (TypeError, ValueError, IndexError):  # it was made for another kind of thing
+        raise Wrong(f"Expected {what}, got {kind_of(given)}.") from None
 
 
 def _holds(when, found, case):

@@ -12,7 +12,8 @@ def _overlap(kernel, stride):
 
 # beyond.masking
 def _two_masks(mask, x, p, seed):
-    return np.stack([array(mask(x, p, np.random.default_rng(s))) for s in (seed, seed + 1)])
+    first, second = (array(mask(x, p, np.random.default_rng(s))) for s in (seed, seed + 1))
+    return np.stack([first, second if second.shape == first.shape else first])
 
 
 def _mask(x, p, rng):

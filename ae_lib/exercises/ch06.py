@@ -77,6 +77,8 @@ _MERGES = {
 def _symbols(answer, what):
     if isinstance(answer, str):
         raise Wrong("Return the list of symbols, not one text.")
+    if not all(isinstance(symbol, str) for symbol in answer):
+        raise Wrong("Return the list of symbols, each of them a text.")
     return list(answer)
 
 

@@ -104,7 +104,7 @@ def _in_place(p, mass):
 
 def _ask_nucleus(answer, p, mass):
     """Which of equally likely words is kept is free."""
-    found = array(answer(p, mass), "the nucleus")
+    found = np.atleast_1d(array(answer(p, mass), "the nucleus"))
     return np.sort(found) if len(p) == len(_TIED) else found
 
 
