@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from ae_lib import claims, data, exercises, text
 from ae_lib.exercises import Exercise, Verdict, ch02, ch06, ch07, check, hint, judge
-from ae_lib.exercises._core import Wrong, _guarded, array, changed, letters, number, truth, word
+from ae_lib.exercises._core import _guarded, changed
+from ae_lib.exercises._readers import Wrong, array, letters, number, truth, word
 from tests.chapter_code import CHAPTERS, definitions
 
 ALL = [exercises.load(name) for name in exercises.names()]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, array, normal, truth, words
+from ae_lib.exercises._core import Exercise, normal
+from ae_lib.exercises._readers import array, truth, words
 
 FLOOR = float(-(0.8 * np.log(0.8) + 0.2 * np.log(0.2)))
 
@@ -117,14 +118,11 @@ _MISTAKEN = {
 
 EXERCISES = [
     Exercise(
-        name="basics.bce_floor",
-        expects="a number of nats",
+        name="basics.bce_floor", expects="a number of nats",
         right="For a grey pixel the floor is its entropy, not zero. So a BCE that stops falling "
         "well above zero may be perfect; compare it with the floor.",
         hint="The reconstruction is perfect, so x̂ = 0.8 too. Neither log 0.8 nor log 0.2 is 0.",
-        what="the loss in nats",
-        reference=FLOOR,
-        tolerance=5e-3,
+        what="the loss in nats", reference=FLOOR, tolerance=5e-3,
         slips=[
             (0.0, "Zero is the floor of the squared error. Put x = 0.8 and x̂ = 0.8 into the "
              "formula: both terms are there, and neither logarithm is zero."),
@@ -136,8 +134,7 @@ EXERCISES = [
         otherwise="Put x = 0.8 and x̂ = 0.8 into −x log x̂ − (1 − x) log(1 − x̂), natural logs.",
     ),
     Exercise(
-        name="basics.laplace_nll",
-        expects="a function of (x, x_hat, b)",
+        name="basics.laplace_nll", expects="a function of (x, x_hat, b)",
         right="So the absolute error is a likelihood too: that of noise with heavier tails, which "
         "is why it is less afraid of outliers.",
         hint="−log(exp(−a) / c) = a + log c. Do that for one value, sum over the values of an "
@@ -166,19 +163,16 @@ EXERCISES = [
              "has to be divided by the width b."),
         ],
         otherwise="For a test batch of shape {0.shape} with b = {2} expected {right:.4f} nats, "
-        "got {found:.4f}. Write −log of exp(−|x − x̂| / b) / (2b), sum over values, average "
+        "got {found:.4f}. Write −log of exp(−|x − x̂| / b) / (2b), sum over values, average over "
         "items.",
     ),
     Exercise(
-        name="basics.good_loss",
-        expects="a function of a loss",
+        name="basics.good_loss", expects="a function of a loss",
         right="One perfect answer, and several wrong ones of different kinds: that is the test a "
         "formula should pass before anyone trains with it.",
         hint="Make a small x inside (0, 1) and several wrong x_hat: brighter, darker, all zero, "
         "shuffled. What must hold between loss(x, x) and loss(x, x_hat)?",
-        what="one for the whole loss",
-        read=truth,
-        cases=[(loss,) for loss in LOSSES.values()],
+        what="one for the whole loss", read=truth, cases=[(loss,) for loss in LOSSES.values()],
         reference=_sound,
         slips=[
             (lambda loss: loss(_X, _X) == 0, lambda found, right, loss: "Your test rejects "
@@ -191,16 +185,13 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="basics.tied_gradient",
-        expects="a function of (W, x)",
+        name="basics.tied_gradient", expects="a function of (W, x)",
         right="A weight that is used twice collects a gradient from each use. The same rule "
         "trains convolutions and recurrent networks, which use one weight at every place.",
         hint="Call the two uses A and B, x̂ = x A Bᵀ. Find the gradient for A, then for B, with "
         "the four-step formulas; put A = B = W and add.",
-        what="the gradient",
-        read=array,
-        cases=(normal(2, (5, 2), (9, 5)), normal(4, (3, 1), (4, 3))),
-        reference=_tied,
+        what="the gradient", read=array,
+        cases=(normal(2, (5, 2), (9, 5)), normal(4, (3, 1), (4, 3))), reference=_tied,
         tolerance=1e-4,
         slips=[
             (lambda W, x: _paths(W, x)[0], "That is the path through the encoder alone. W is used "
@@ -221,17 +212,14 @@ EXERCISES = [
         "a rate of {right[0][0]:.4f}; your gradient says {found[0][0]:.4f}.",
     ),
     Exercise(
-        name="basics.components",
-        expects="a function of (x, D)",
+        name="basics.components", expects="a function of (x, D)",
         right="Everything PCA knows was in the autoencoder; only the naming of the axes was "
         "missing, and the variances of the codes supply it.",
         hint="Two steps: np.linalg.qr(D.T) gives an orthonormal basis q of the subspace; the SVD "
         "of x @ q gives the axes inside it, sorted.",
-        what="the directions",
-        read=_unsigned,
+        what="the directions", read=_unsigned,
         cases=(_data_and_decoder((0, 1, 2, 3)), _data_and_decoder((0, 2, 3, 5))),
-        reference=_components,
-        tolerance=1e-3,
+        reference=_components, tolerance=1e-3,
         slips=[
             (lambda x, D: _components(x, D).T, "Expected one direction a column, shape (8, 4) in "
              "the test; yours are rows."),
@@ -256,15 +244,12 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="basics.causal_mask",
-        expects="a function of d",
+        name="basics.causal_mask", expects="a function of d",
         right="A loss that falls to nothing is the usual symptom of a leak: the model sees its "
         "target. The same two slips are made in Transformers' attention masks.",
         hint="Print the mask for d = 3. In x @ (W * mask), entry [s, t] carries input s to output "
         "t. Which entries must be 1?",
-        what="the mask",
-        read=array,
-        cases=((5,), (1,), (8,)),
+        what="the mask", read=array, cases=((5,), (1,), (8,)),
         reference=lambda d: np.triu(np.ones((d, d)), 1),
         slips=[
             (lambda d: np.triu(np.ones((d, d))), "The diagonal is still open: output t sees input "
@@ -280,13 +265,11 @@ EXERCISES = [
         f"elsewhere; {int((found != right).sum())} of {d * d} entries differ.",
     ),
     Exercise(
-        name="basics.families",
-        expects="a dictionary from model to word",
+        name="basics.families", expects="a dictionary from model to word",
         right="Names mislead, training pairs do not: to place a model you have never heard of, "
         "ask what goes in and what has to come out.",
         hint="Who is given noise? Who is given damaged text? Who must not see what comes next?",
-        reference=FAMILIES,
-        read=words(list(FAMILIES), "copy", "repair", "continue", "fool"),
+        reference=FAMILIES, read=words(list(FAMILIES), "copy", "repair", "continue", "fool"),
         slips=[
             (FAMILIES | {model: word}, f"{model}: not {word!r}. {why}",
              lambda found, model=model, word=word: found[model] == word)

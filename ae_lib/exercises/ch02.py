@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, array, has, letters, words
+from ae_lib.exercises._core import Exercise, has
+from ae_lib.exercises._readers import array, letters, words
 
 # The training images of Fashion-MNIST as the book has them, values 0 to 1.
 MEAN, STD = 0.28672, 0.35347
@@ -79,15 +80,12 @@ def _ranks_otherwise(found, x, r):
 
 EXERCISES = [
     Exercise(
-        name="dense.two_flaws",
-        expects="two letters, such as 'ab'",
+        name="dense.two_flaws", expects="two letters, such as 'ab'",
         right="A narrow hidden layer in the decoder caps it at PCA; a number that nothing reads "
         "lies to whoever changes it.",
         hint="Follow each size from where it is set to the layer that uses it. Then ask of each "
         "layer: is it narrower than it must be?",
-        what="the two flaws",
-        read=letters("abcdefg"),
-        reference="cg",
+        what="the two flaws", read=letters("abcdefg"), reference="cg",
         slips=[
             ("ac", "(a) is wide, but width costs nothing here: only the code has to be narrow.",
              has("a")),
@@ -103,13 +101,10 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="dense.initial_loss",
-        expects="a number",
+        name="dense.initial_loss", expects="a number",
         right="A first loss that you can predict is the cheapest test a network has.",
         hint="E(x − ½)² = E(x − m)² + (m − ½)², where m is the mean.",
-        what="the loss",
-        tolerance=5e-3,
-        reference=STD**2 + (MEAN - 0.5) ** 2,
+        what="the loss", tolerance=5e-3, reference=STD**2 + (MEAN - 0.5) ** 2,
         slips=[
             (STD**2, "That is the variance: the error of answering the mean. The model answers ½, "
              "so the distance from ½ to the mean is still missing."),
@@ -126,16 +121,13 @@ EXERCISES = [
         otherwise="Split x − ½ into (x − mean) + (mean − ½), square, and average each part.",
     ),
     Exercise(
-        name="dense.parameters",
-        expects="a function of hidden, code_size and values",
+        name="dense.parameters", expects="a function of hidden, code_size and values",
         right="Count before you build: nearly all parameters sit where the image meets the first "
         "and the last layer.",
         hint="A dense layer from a to b values has a·b weights and b biases. List all widths in "
         "order, there and back.",
-        what="the number of parameters",
-        cases=(([512, 256], 32, 784), ([10], 2, 5), ([], 3, 7)),
-        reference=_parameters,
-        tolerance=1e-9,
+        what="the number of parameters", cases=(([512, 256], 32, 784), ([10], 2, 5), ([], 3, 7)),
+        reference=_parameters, tolerance=1e-9,
         before="For hidden={0}, code_size={1}, values={2}: ",
         slips=[
             ({"biases": False}, "you count {found:,.0f}, the weights without the biases."),
@@ -149,13 +141,11 @@ EXERCISES = [
         otherwise="you count {found:,.0f}, Keras counts {right:,.0f}.",
     ),
     Exercise(
-        name="dense.curves",
-        expects="a dict with a verdict for a, b and c",
+        name="dense.curves", expects="a dict with a verdict for a, b and c",
         right="Read the level first, then the gap, then the direction of the held-out curve.",
         hint="Overfitting is a held-out loss that rises again; underfitting is a training loss "
         "that stays high.",
-        reference=_CURVES,
-        read=words("abc", "fine", "overfit", "underfit"),
+        reference=_CURVES, read=words("abc", "fine", "overfit", "underfit"),
         slips=[
             (_CURVES | {"a": "overfit"}, "a: both losses are high and equal. A model that "
              "overfits has a low training loss.", lambda found: found["a"] == "overfit"),
@@ -168,16 +158,12 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="dense.fair_baseline",
-        expects="a function of train, held_out and k",
+        name="dense.fair_baseline", expects="a function of train, held_out and k",
         right="A baseline that peeks at held-out data flatters itself; one without the mean is a "
         "straw man. This one is fair.",
         hint="np.linalg.svd(train - mean, full_matrices=False) returns the components as rows of "
         "its third value.",
-        what="the reconstruction",
-        read=array,
-        cases=((*_rows(), 3),),
-        reference=_project,
+        what="the reconstruction", read=array, cases=((*_rows(), 3),), reference=_project,
         slips=[
             ([lambda t, h, k: _project(h, h, k), lambda t, h, k: _project(np.concatenate([t, h]),
              h, k)], "You fitted PCA on held-out rows. The baseline may see only what the "
@@ -198,14 +184,11 @@ EXERCISES = [
         otherwise="Centre with the training mean, project on k components of train, add the mean.",
     ),
     Exercise(
-        name="dense.choose_size",
-        expects="a function of sizes, validation and test",
+        name="dense.choose_size", expects="a function of sizes, validation and test",
         right="Choose on validation, prefer the smaller model when it is as good, and let the "
         "test set speak once.",
         hint="Find the best validation error, allow 5 % more, and take the smallest size within.",
-        what="the chosen size",
-        cases=_TABLES,
-        reference=lambda s, v, t: min(_within(s, v, v)),
+        what="the chosen size", cases=_TABLES, reference=lambda s, v, t: min(_within(s, v, v)),
         tolerance=1e-9,
         slips=[
             (lambda s, v, t: min(_within(s, v, v, lambda best: best + 0.05)), "You allow 0.05 "
@@ -227,12 +210,10 @@ EXERCISES = [
         otherwise="For sizes {0} and validation errors {1}, got {found:g}.",
     ),
     Exercise(
-        name="dense.interpolate",
-        expects="a function of a, b and steps",
+        name="dense.interpolate", expects="a function of a, b and steps",
         right="A straight line in code space is the simplest question to ask of a code.",
         hint="np.linspace(0, 1, steps) gives the fractions; make it a column to multiply rows.",
-        what="the path",
-        read=array,
+        what="the path", read=array,
         cases=(
             (np.array([0.0, 2.0, -1.0]), np.array([4.0, 0.0, 1.0]), 5),
             (np.array([1.0, -1.0]), np.array([0.0, 3.0]), 4),
@@ -250,15 +231,10 @@ EXERCISES = [
         otherwise="Row i should be (1 − t) a + t b, with t from 0 to 1 in equal steps.",
     ),
     Exercise(
-        name="dense.anomaly_score",
-        expects="a function of x and reconstruction",
+        name="dense.anomaly_score", expects="a function of x and reconstruction",
         right="One score an image, larger for stranger ones: all that a ROC curve asks for.",
         hint="x has shape (n, height, width). Which axes belong to one image?",
-        what="the score",
-        read=array,
-        cases=(_images(),),
-        reference=_score,
-        unique=False,
+        what="the score", read=array, cases=(_images(),), reference=_score, unique=False,
         slips=[
             (lambda x, r: ((x - r) ** 2).mean(0), "You averaged over the images and kept the "
              "pixels: one score for each image.", lambda found, x, r: found.shape == (4, 5)),

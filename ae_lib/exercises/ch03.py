@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, array, changed, close, normal, number
+from ae_lib.exercises._core import Exercise, changed, close, normal
+from ae_lib.exercises._readers import array, number
 
 
 # beyond.overlap
@@ -105,14 +106,12 @@ def _energy(reconstruct, x, rng):
 
 EXERCISES = [
     Exercise(
-        name="beyond.receptive",
-        expects="a number of pixels",
+        name="beyond.receptive", expects="a number of pixels",
         right="1 + 2·1 + 2·2 + 2·4 = 15: strides make the window grow exponentially with depth, "
         "so a few small kernels see the whole image.",
         hint="A unit of layer three sees 3 units of layer two, which stand 4 pixels apart and see "
         "7 pixels each.",
-        what="the width in pixels",
-        reference=15,
+        what="the width in pixels", reference=15,
         slips=[
             (7, "7 is the window of two layers. The third adds 2 steps, each as long as the two "
              "strides before it together."),
@@ -124,16 +123,13 @@ EXERCISES = [
         otherwise="Start at 1 and add (3 − 1) steps for each layer; how long is a step there?",
     ),
     Exercise(
-        name="beyond.overlap",
-        expects="a function copies(kernel, stride)",
+        name="beyond.overlap", expects="a function copies(kernel, stride)",
         right="All phases agree exactly when the stride divides the kernel. Then an even result "
         "is possible; whether it comes about depends on the weights.",
         hint="Write the positions that inputs 0, 1, 2, 3 reach for kernel 3 and stride 2 under "
         "each other, and count the columns.",
-        what="the list of copies",
-        read=lambda answer, what: array(answer, what).tolist(),
-        cases=((3, 2), (4, 2), (5, 3), (2, 3), (1, 1), (6, 3), (7, 4)),
-        reference=_overlap,
+        what="the list of copies", read=lambda answer, what: array(answer, what).tolist(),
+        cases=((3, 2), (4, 2), (5, 3), (2, 3), (1, 1), (6, 3), (7, 4)), reference=_overlap,
         before="copies({0}, {1}) gives {found}",
         slips=[
             (lambda m, s: [m / s] * s, ": the average. Which positions get one more than others?"),
@@ -151,15 +147,11 @@ EXERCISES = [
         otherwise=". Count the t from 0 to {0} − 1 with t mod {1} = the phase.",
     ),
     Exercise(
-        name="beyond.masking",
-        expects="a function mask(x, p, rng)",
+        name="beyond.masking", expects="a function mask(x, p, rng)",
         right="Masking is the damage of BERT and of masked autoencoders: the model must fill in "
         "from what is around.",
         hint="rng.uniform(size=x.shape) is below p with probability p; np.where chooses.",
-        what="the masked array",
-        read=array,
-        unique=False,
-        ask=_two_masks,
+        what="the masked array", read=array, unique=False, ask=_two_masks,
         cases=[(np.random.default_rng(0).uniform(0.5, 1.0, (200, 6, 5)), p, 1) for p in (0.2, 0)],
         reference=_mask,
         slips=[
@@ -197,9 +189,7 @@ EXERCISES = [
         right="Only the input is damaged. The loss that goes to zero by copying is the sign of "
         "this bug.",
         hint="For which output is the loss zero? Is that what you want the model to do?",
-        what=("the inputs", "the targets"),
-        read=array,
-        unique=False,
+        what=("the inputs", "the targets"), read=array, unique=False,
         cases=((np.random.default_rng(0).uniform(size=(300, 7)), 0.5, np.random.default_rng(1)),),
         reference=_pair,
         slips=[
@@ -227,9 +217,7 @@ EXERCISES = [
         expects="a function of (z, D) that returns new codes and a new kernel",
         right="With unit atoms a code's size means something, so a penalty on it does, too.",
         hint="(c z_i)(d_i / c) = z_i d_i for each unit i, with c the length of its row.",
-        what=("the new codes", "the new kernel"),
-        read=array,
-        unique=False,
+        what=("the new codes", "the new kernel"), read=array, unique=False,
         cases=((_CODES, _KERNEL * np.arange(1, 7)[:, None]),),
         reference=lambda z, D: (z * _length(D).T, D / _length(D)),
         slips=[
@@ -254,14 +242,11 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="beyond.jacobian",
-        expects="a function jacobian_norm(x, W, b)",
+        name="beyond.jacobian", expects="a function jacobian_norm(x, W, b)",
         right="No Jacobian is built: n·k numbers do for the whole batch, where the matrices would "
         "be n·k·d.",
         hint="Sum W² over its first axis once; the batch enters only through h.",
-        what="the array of norms",
-        read=array,
-        cases=(normal(0, (9, 5), (5, 5), (5,)),),
+        what="the array of norms", read=array, cases=(normal(0, (9, 5), (5, 5), (5,)),),
         reference=_jacobian,
         slips=[
             (lambda x, W, b: _jacobian(x, W, b).mean(), "That is the mean over the batch; one "
@@ -283,16 +268,12 @@ EXERCISES = [
         otherwise="Build J for one x, entry h_i(1 − h_i)W_ji, and compare its sum of squares.",
     ),
     Exercise(
-        name="beyond.copier",
-        expects="a function copying(reconstruct, x, rng)",
+        name="beyond.copier", expects="a function copying(reconstruct, x, rng)",
         right="A test on data alone cannot tell understanding from copying; a test off the data "
         "can.",
         hint="What would a copier give back that a model of garments would not? Make some up with "
         "rng.",
-        what="the scores",
-        read=array,
-        unique=False,
-        ask=_scores,
+        what="the scores", read=array, unique=False, ask=_scores,
         reference=lambda reconstruct, x, rng: _back(reconstruct, _stranger(x, rng)),
         slips=[
             (lambda r, x, rng: 1 - _back(r, _stranger(x, rng)), lambda found, right: "A copier "

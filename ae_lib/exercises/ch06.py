@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, close, has, letters, number, truth
+from ae_lib.exercises._core import Exercise, close, has
+from ae_lib.exercises._readers import Wrong, letters, number, truth
 
 # Of the sentences that ship: how many there are, places in a row, words; and the mean number of
 # tokens of the first 10,000, <eos> not counted.
@@ -125,15 +126,12 @@ def _waste(lengths, size):
 
 EXERCISES = [
     Exercise(
-        name="text.one_word_apart",
-        expects="a function of two lists of words",
+        name="text.one_word_apart", expects="a function of two lists of words",
         right="A split that is checked this way measures what was learnt, not what was "
         "remembered.",
         hint="Walk along both lists while they agree. What must be true of the two rests?",
-        what="for the two lists",
-        read=truth,
-        cases=[(a.split(), b.split()) for p in _PAIRS for a, b in (p, p[::-1])],
-        reference=_apart,
+        what="for the two lists", read=truth,
+        cases=[(a.split(), b.split()) for p in _PAIRS for a, b in (p, p[::-1])], reference=_apart,
         slips=[
             ([lambda a, b: len(a) == len(b) and sum(x != y for x, y in zip(a, b, strict=True)) < 2,
              lambda a, b: len(set(a) ^ set(b)) <= 2, lambda a, b: abs(len(a) - len(b)) <= 1],
@@ -142,8 +140,7 @@ EXERCISES = [
         otherwise=_why_apart,
     ),
     Exercise(
-        name="text.leaks",
-        expects="two letters, such as 'ab'",
+        name="text.leaks", expects="two letters, such as 'ab'",
         right="Split first, by sentence; then let the training part alone decide, down to which "
         "words exist.",
         hint="Which lines look at sentences that will be held out? And is a row a sentence?",
@@ -164,12 +161,10 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="text.merge",
-        expects="a function of symbols and pair",
+        name="text.merge", expects="a function of symbols and pair",
         right="This function, some thousands of times over, is all that byte pair encoding is.",
         hint="Go from left to right with an index; after a merge, step over both symbols.",
-        what="the list of symbols",
-        read=_symbols,
+        what="the list of symbols", read=_symbols,
         cases=[(symbols.split(), tuple(pair.split())) for symbols, pair in _MERGES],
         reference=_merge,
         slips=[
@@ -179,13 +174,11 @@ EXERCISES = [
         otherwise=_why_merged,
     ),
     Exercise(
-        name="text.fair",
-        expects="a function of nats_per_token, tokens and characters",
+        name="text.fair", expects="a function of nats_per_token, tokens and characters",
         right="Losses per token are in different currencies; bits per character are not.",
         hint="The whole text costs nats_per_token × tokens. Then change the unit, then share it "
         "out over the characters.",
-        what="the bits per character",
-        cases=((4.0, 700, 2800), (1.5, 5000, 5000), (5.5, 90, 300)),
+        what="the bits per character", cases=((4.0, 700, 2800), (1.5, 5000, 5000), (5.5, 90, 300)),
         reference=lambda nats, t, c: nats * t / np.log(2) / c,
         before="for {0} nats, {1} tokens, {2} characters: ",
         slips=[
@@ -200,15 +193,11 @@ EXERCISES = [
         otherwise="you have {found:.4g}; what does the whole text cost, in bits?",
     ),
     Exercise(
-        name="text.one_hot",
-        expects="a number of gigabytes",
+        name="text.one_hot", expects="a number of gigabytes",
         right="No laptop holds that, to say what a few megabytes of whole numbers say.",
         hint="sentences × steps × words is one array. How many arrays, and how many bytes an "
         "entry?",
-        what="the size",
-        read=_gigabytes,
-        tolerance=0.01,
-        reference=_size(12, 1e9)[0],
+        what="the size", read=_gigabytes, tolerance=0.01, reference=_size(12, 1e9)[0],
         slips=[
             (_size(12, 1, 1e6, 2**20), "The right size in other units: answer in GB, 10⁹ bytes."),
             (_size(4, 1e9)[0], "That is one array; there are three: two inputs and a target."),
@@ -219,14 +208,10 @@ EXERCISES = [
         otherwise="Multiply sentences, steps, words, four bytes and three arrays; answer in GB.",
     ),
     Exercise(
-        name="text.silent",
-        expects="a number between 0 and 1",
+        name="text.silent", expects="a number between 0 and 1",
         right="So an accuracy a little above this one may be padding and nothing else.",
         hint="A sentence of 7 words and an <eos> fills 8 of the 40 places.",
-        what="the accuracy",
-        read=_part,
-        tolerance=0.0075,
-        reference=1 - (MEAN_TOKENS + 1) / 40,
+        what="the accuracy", read=_part, tolerance=0.0075, reference=1 - (MEAN_TOKENS + 1) / 40,
         slips=[
             ((MEAN_TOKENS + 1) / 40, "That is the share of real targets: exactly those that the "
              "silent model misses."),
@@ -238,12 +223,10 @@ EXERCISES = [
         otherwise="Of a row's 40 places, how many hold <pad>? The silent model is right there.",
     ),
     Exercise(
-        name="text.masked_accuracy",
-        expects="a function of targets and predictions",
+        name="text.masked_accuracy", expects="a function of targets and predictions",
         right="Mask by the target, and divide by what is left.",
         hint="Choose the real places first, of targets and predictions alike; then take a mean.",
-        what="the accuracy",
-        cases=((_TARGETS, _PREDICTIONS), (_TARGETS, 0 * _TARGETS)),
+        what="the accuracy", cases=((_TARGETS, _PREDICTIONS), (_TARGETS, 0 * _TARGETS)),
         reference=_accuracy,
         slips=[
             (lambda t, p: (t == p).mean(), "Padding still counts as success."),
@@ -261,15 +244,12 @@ EXERCISES = [
         otherwise="{found:.3f} on a case where 8 of 11 real targets are hit.",
     ),
     Exercise(
-        name="text.waste",
-        expects="a function of lengths and batch_size",
+        name="text.waste", expects="a function of lengths and batch_size",
         right="Now you can say what an order of the sentences costs before you train on it.",
         hint="Count places batch by batch: its items times its longest. What is not a token is "
         "padding.",
-        what="the share",
-        cases=(([3, 5, 2, 10, 4], 2), ([1, 1, 9, 9, 1, 1], 2), ([7, 7, 7], 3)),
-        reference=_waste,
-        before="for lengths {0} in batches of {1}: ",
+        what="the share", cases=(([3, 5, 2, 10, 4], 2), ([1, 1, 9, 9, 1, 1], 2), ([7, 7, 7], 3)),
+        reference=_waste, before="for lengths {0} in batches of {1}: ",
         slips=[
             (lambda n, size: 1 - _waste(n, size), "that is the share of real tokens."),
             (lambda n, size: np.mean([_waste(g, size) for g in _groups(n, size)]), "you averaged "

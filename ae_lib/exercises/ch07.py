@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, array, changed, close, normal, number
+from ae_lib.exercises._core import Exercise, changed, close, normal
+from ae_lib.exercises._readers import array, number
 
 VOCABULARY = 4000
 
@@ -170,16 +171,13 @@ def _order(encode, sentences, rng, *, relative=True, letters=False):
 
 EXERCISES = [
     Exercise(
-        name="seq2seq.lstm_step",
-        expects="a function of x, h, c, W, U and b that returns h and c",
+        name="seq2seq.lstm_step", expects="a function of x, h, c, W, U and b that returns h and c",
         right="Four affine maps, three gates, one memory that is only scaled and added to: that "
         "is all there is in an LSTM.",
         hint="a = x @ W + h @ U + b; np.split(a, 4, axis=-1) gives i, f, g, o before their "
         "squashing functions.",
-        what=("the new h", "the new c"),
-        read=array,
-        cases=(normal(0, (3, 4), (3, 5), (3, 5), (4, 20), (5, 20), (20,)),),
-        reference=_lstm,
+        what=("the new h", "the new c"), read=array,
+        cases=(normal(0, (3, 4), (3, 5), (3, 5), (4, 20), (5, 20), (20,)),), reference=_lstm,
         slips=[
             (lambda *a: _lstm(*a)[::-1], "You return c before h. The order is h, c."),
             ({"forget": 0}, "The old cell state is gone: the forget gate f should keep it."),
@@ -207,14 +205,11 @@ EXERCISES = [
         otherwise="Neither h nor c agrees. First cut a = xW + hU + b into four blocks.",
     ),
     Exercise(
-        name="seq2seq.initial_loss",
-        expects="a number of nats",
+        name="seq2seq.initial_loss", expects="a number of nats",
         right="ln V nats a token. If the first loss is far from it, something is wrong before "
         "training began.",
         hint="Every word is equally likely. What is −log of one of V equal probabilities?",
-        what="the loss",
-        tolerance=6e-4,
-        reference=float(np.log(VOCABULARY)),
+        what="the loss", tolerance=6e-4, reference=float(np.log(VOCABULARY)),
         slips=[
             (np.log2(VOCABULARY), "That is in bits. Keras's logarithm is natural: nats."),
             (np.log10(VOCABULARY), "That is log base 10. Keras's logarithm is natural."),
@@ -230,10 +225,8 @@ EXERCISES = [
         "nothing, and its training curve looks wonderful.",
         hint="Write the row 5 6 0 by hand: what has the decoder read when it must say 5? And when "
         "it must stop?",
-        what=("the decoder's inputs", "its targets"),
-        read=array,
-        cases=((np.array([[7, 8, 9], [5, 6, 0], [4, 0, 0]]), 2, 3),),
-        reference=_shift,
+        what=("the decoder's inputs", "its targets"), read=array,
+        cases=((np.array([[7, 8, 9], [5, 6, 0], [4, 0, 0]]), 2, 3),), reference=_shift,
         slips=[
             (lambda *a: _shift(*a)[::-1], "The two are exchanged: the input begins with bos."),
             ({"ends": "last"}, "eos stands in the last column, after the padding. It belongs "
@@ -253,12 +246,10 @@ EXERCISES = [
         otherwise="For the row 5 6 0 the input is 2 5 6 0 and the target 5 6 3 0.",
     ),
     Exercise(
-        name="seq2seq.masked_loss",
-        expects="a function of log_p and targets",
+        name="seq2seq.masked_loss", expects="a function of log_p and targets",
         right="Per real token, in nats: a number that does not change when somebody pads more.",
         hint="np.take_along_axis picks log_p at the targets; targets != 0 says which are real.",
-        what="the loss",
-        cases=((_LOG_P, _TARGETS),),
+        what="the loss", cases=((_LOG_P, _TARGETS),),
         reference=lambda p, t: _cells(p, t)[t != 0].mean(),
         slips=[
             (lambda p, t: _cells(p, t).mean(), "The mean goes over all 15 cells; 7 of them are "
@@ -275,13 +266,11 @@ EXERCISES = [
         otherwise="Pick log_p at each cell's target, drop the cells whose target is 0, average.",
     ),
     Exercise(
-        name="seq2seq.greedy",
-        expects="a function of step, state, bos, eos and steps",
+        name="seq2seq.greedy", expects="a function of step, state, bos, eos and steps",
         right="Carry the state, look along the words, remember who has finished: three lines, and "
         "each of them is a famous bug.",
         hint="p, state = lstm(tokens, state); tokens = p.argmax(axis=-1); done |= tokens == eos.",
-        what="the array of tokens",
-        read=array,
+        what="the array of tokens", read=array,
         cases=((_machine, _states(12), 2, 3, 9), (_machine, _states(5), 1, 3, 4)),
         reference=_greedy,
         slips=[
@@ -309,17 +298,13 @@ EXERCISES = [
         "last tokens and state; argmax over the words; mark who has finished.",
     ),
     Exercise(
-        name="seq2seq.nucleus",
-        expects="a function of p and mass",
+        name="seq2seq.nucleus", expects="a function of p and mass",
         right="The nucleus grows where the model is unsure and shrinks where it is sure: that is "
         "what a fixed k cannot do.",
         hint="Sort downwards; keep a word if the sum of those *before* it is still below mass; "
         "put zeros elsewhere; divide by the sum.",
-        what="the nucleus",
-        read=array,
-        ask=_ask_nucleus,
-        cases=((_P, 0.6), (_P, 0.75), (_P, 0.2), (_TIED, 0.5)),
-        reference=_nucleus,
+        what="the nucleus", read=array, ask=_ask_nucleus,
+        cases=((_P, 0.6), (_P, 0.75), (_P, 0.2), (_TIED, 0.5)), reference=_nucleus,
         slips=[
             (_in_place, "Your function changed p itself.", changed),
             (lambda p, m: np.where(_kept(p, m), p, 0), "The right words, but they sum to less "
@@ -343,14 +328,11 @@ EXERCISES = [
         f"{np.round(right, 3).tolist()}.",
     ),
     Exercise(
-        name="seq2seq.bleu",
-        expects="a function of outputs and originals",
+        name="seq2seq.bleu", expects="a function of outputs and originals",
         right="Outputs first, then a list of sets of references; and report it as sacrebleu does, "
         "so that numbers can be compared.",
         hint="help(sacrebleu.corpus_bleu): hypotheses, then references, a list of lists.",
-        what="the score",
-        cases=((OUTPUTS, ORIGINALS),),
-        reference=_bleu,
+        what="the score", cases=((OUTPUTS, ORIGINALS),), reference=_bleu,
         slips=[
             ({"call": "exchanged"}, "Outputs and originals are exchanged. BLEU is the precision "
              "of the *output*, with a penalty when the output is short; it is not symmetric. "
@@ -367,17 +349,12 @@ EXERCISES = [
         otherwise="Call sacrebleu.corpus_bleu(outputs, [originals]) and return its .score.",
     ),
     Exercise(
-        name="seq2seq.order",
-        expects="a function of encode, sentences and rng",
+        name="seq2seq.order", expects="a function of encode, sentences and rng",
         right="Same words in another order: only a code that holds the order moves. Dividing by "
         "the distance of strangers makes the number mean something.",
         hint="Shuffle the words of each sentence with rng.permutation; compare the distance to "
         "the own shuffled code with the distance to another sentence's.",
-        what="the scores",
-        read=array,
-        unique=False,
-        ask=_ask_order,
-        reference=_order,
+        what="the scores", read=array, unique=False, ask=_ask_order, reference=_order,
         slips=[
             (lambda encode, s, rng: 0.0 * np.asarray(encode(s)).sum(), "You encode the sentences "
              "as they are. What would only a code with order notice?", lambda found: not found[0]),

@@ -4,7 +4,8 @@ from functools import cache, partial
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, number, word
+from ae_lib.exercises._core import Exercise
+from ae_lib.exercises._readers import Wrong, number, word
 
 
 # gpu.bound
@@ -262,31 +263,24 @@ def _with_ids(change):
 
 EXERCISES = [
     Exercise(
-        name="gpu.bound",
-        expects='a function that returns seconds, and "bytes" or "arithmetic"',
+        name="gpu.bound", expects='a function that returns seconds, and "bytes" or "arithmetic"',
         right="One row of a batch has to fetch the whole matrix for two operations a number; a "
         "hundred rows share the fetch. That is why large batches are fast.",
         hint="Work out two times: operations by operations a second, bytes by bytes a second. "
         "Three matrices cross the memory, and the machine does both things at once.",
         what=("the seconds", '"bytes" or "arithmetic"'),
-        read=(number, word("bytes", "arithmetic")),
-        cases=_PRODUCTS,
-        tolerance=5e-4,
+        read=(number, word("bytes", "arithmetic")), cases=_PRODUCTS, tolerance=5e-4,
         reference=_floor,
         slips=list(_BOUND_SLIPS),
         otherwise=_why_floor,
     ),
     Exercise(
-        name="gpu.batch",
-        expects="a function that returns one of the sizes",
+        name="gpu.batch", expects="a function that returns one of the sizes",
         right="A lead that another seed would undo is no reason to wait longer. What is beyond "
         "the spread is: the largest batch is often not worth its speed.",
         hint="Mean over seeds for each size; the best of them; its own standard deviation. Who is "
         "within? Only then look at throughput.",
-        what="the chosen size",
-        cases=_curves,
-        every=True,
-        reference=_choose,
+        what="the chosen size", cases=_curves, every=True, reference=_choose,
         slips=[
             (lambda sizes, speed, *_: sizes[int(np.argmax(speed))], "You take the fastest of all, "
              "whatever its loss. Only sizes that are as good as the best, up to chance, may be "
@@ -307,17 +301,13 @@ EXERCISES = [
         otherwise=_why_batch,
     ),
     Exercise(
-        name="gpu.cudnn",
-        expects="a function that returns settings and ids",
+        name="gpu.cudnn", expects="a function that returns settings and ids",
         right="Three settings kept it away, and none of them said so. The padding would have been "
         "next: the kernel takes no mask that begins with False, nor a row that is all padding.",
         hint="The kernel is the whole time loop, with its activations, in one call; it is told "
         "one length for each row. Which settings ask for something inside that loop?",
-        what=("the settings", "the ids"),
-        read=(_settings, _ids),
-        unique=False,
-        cases=[(sentences,) for sentences in _SENTENCES],
-        reference=_encoder,
+        what=("the settings", "the ids"), read=(_settings, _ids), unique=False,
+        cases=[(sentences,) for sentences in _SENTENCES], reference=_encoder,
         slips=[
             *(_setting(name, value, f"{why}: leave {name} as it was.", lambda name, value:
                        _equal(value, (_DEFAULTS | _encoder([[1]])[0])[name]))

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, array, changed, close, number
+from ae_lib.exercises._core import Exercise, changed, close
+from ae_lib.exercises._readers import Wrong, array, number
 
 
 # gpu.overflow
@@ -239,19 +240,14 @@ def _in_place(gradient, weights, *rest):
 
 EXERCISES = [
     Exercise(
-        name="gpu.overflow",
-        expects="a function that returns weights, scale and good",
+        name="gpu.overflow", expects="a function that returns weights, scale and good",
         right="The scale climbs until something overflows, gives up that one step, and climbs "
         "again: it keeps itself as large as float16 allows. bfloat16 has the range of float32 and "
         "needs none of it.",
         hint="Order: to float32, divide by scale, look for what is not finite, clip, step. Only "
         "then the bookkeeping of scale and good.",
-        what=("the new weights", "the new scale", "the new good"),
-        read=(_weights, number, number),
-        cases=lambda: list(_cases()),
-        tolerance=1.5e-3,
-        ask=_ask_step,
-        reference=_scaled_step,
+        what=("the new weights", "the new scale", "the new good"), read=(_weights, number, number),
+        cases=lambda: list(_cases()), tolerance=1.5e-3, ask=_ask_step, reference=_scaled_step,
         slips=[
             *_TYPE_SLIPS,
             *_STEP_SLIPS,
@@ -261,18 +257,13 @@ EXERCISES = [
         otherwise=_why_step,
     ),
     Exercise(
-        name="gpu.accumulate",
-        expects="a function that returns the final weights",
+        name="gpu.accumulate", expects="a function that returns the final weights",
         right="The same steps as with the large batch, to the last digits, in the memory of the "
         "small ones. With padded text, count tokens instead of rows.",
         hint="A mean times its number of rows is a sum, and sums may be added. What do you divide "
         "by at the end, and what begins at 0 again?",
-        what=("the final weights", "the rows at once"),
-        read=(array, number),
-        cases=lambda: list(_groups()),
-        tolerance=1e-5,
-        ask=_ask_train,
-        reference=_accumulate,
+        what=("the final weights", "the rows at once"), read=(array, number),
+        cases=lambda: list(_groups()), tolerance=1e-5, ask=_ask_train, reference=_accumulate,
         slips=[
             (_in_place, "Your function changed the caller's weights in place, as `weights -= …` "
              "does: the start is lost to whoever goes on from it. Write `weights = weights - …`.",

@@ -5,7 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, letters, number
+from ae_lib.exercises._core import Exercise
+from ae_lib.exercises._readers import Wrong, letters, number
 
 
 # gpu.resume
@@ -328,18 +329,13 @@ def _why_bill(found, right, sizes, seconds, target, price):
 
 EXERCISES = [
     Exercise(
-        name="gpu.resume",
-        expects="a function that returns a dict of a run's attributes",
+        name="gpu.resume", expects="a function that returns a dict of a run's attributes",
         right="Everything that a step reads and the script cannot make again. Forget one, and the "
         "run goes on as if nothing had happened, only elsewhere.",
         hint="Read `step` line by line: which attributes does it read that an earlier step has "
         "changed? And which of them are changed in place?",
-        what="the dict",
-        read=lambda found, what: list(found),
-        unique=False,
-        ask=_resumed,
-        cases=((8,), (10,), (17,)),
-        reference=_checkpoint,
+        what="the dict", read=lambda found, what: list(found), unique=False, ask=_resumed,
+        cases=((8,), (10,), (17,)), reference=_checkpoint,
         slips=[
             (lambda run: _checkpoint(run) | {"x": run.x}, "`{found[1]}` is the data set. It is on "
              "disk already; in every checkpoint it would be written again.", _is("data")),
@@ -354,18 +350,14 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="gpu.efficiency",
-        expects="a function that returns the efficiency and letters",
+        name="gpu.efficiency", expects="a function that returns the efficiency and letters",
         right="What is sent depends on the parameters, not on the batch. So more work between two "
         "messages always helps, fewer bytes or a quicker network only where they are what is "
         "waited for, and more workers never.",
         hint="Bytes of a worker: 2 (w − 1) messages of 1/w of the gradients; a byte has eight "
         "bits. Then put each change into the same formula.",
         what=("the efficiency", 'the letters, such as "ad"'),
-        read=(number, letters("abcd", least=0)),
-        cases=_RINGS,
-        tolerance=5e-4,
-        reference=_explain,
+        read=(number, letters("abcd", least=0)), cases=_RINGS, tolerance=5e-4, reference=_explain,
         slips=[
             *_RING_SLIPS,
             ([lambda *c: (_explain(*c)[0], _explain(*c)[1] + "d"), lambda *c: (_explain(*c)[0],
@@ -374,16 +366,14 @@ EXERCISES = [
         otherwise=_why_ring,
     ),
     Exercise(
-        name="gpu.bill",
-        expects="a function that returns hours and money",
+        name="gpu.bill", expects="a function that returns hours and money",
         right="A power law is a straight line between logarithms, and its slope is what a larger "
         "model costs. The line is an extrapolation: time one step of the large model before you "
         "pay for all of them.",
         hint="log seconds = log a + b log size: np.polyfit(x, y, 1) returns b, then log a. An "
         "hour has 3,600 seconds.",
         what=("the hours", "what they cost"),
-        cases=[(*map(np.array, bill[:2]), *bill[2:]) for bill in _BILLS],
-        tolerance=5e-4,
+        cases=[(*map(np.array, bill[:2]), *bill[2:]) for bill in _BILLS], tolerance=5e-4,
         reference=_bill,
         slips=[
             (lambda *c: _bill(*c)[::-1], "Hours and money are exchanged: the hours come first."),
