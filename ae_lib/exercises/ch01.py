@@ -156,9 +156,9 @@ EXERCISES = [
             (lambda x, h, b: (np.abs(x - h) / b).sum(1).mean() + np.log(2 * b), "The normaliser "
              "log(2b) belongs to each value, so it comes d times an item; you added it once."),
             ([lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(),
-             lambda x, h, b: (((x - h) / b) ** 2 / 2
-             + np.log(2 * np.pi * b**2) / 2).sum(1).mean()], "You squared the differences: that "
-             "is the Gaussian. Laplace's density is exp(−|x − x̂| / b) / (2b)."),
+              lambda x, h, b: (((x - h) / b) ** 2 + np.log(2 * np.pi * b**2)).sum(1).mean() / 2],
+             "You squared the differences: that is the Gaussian. Laplace's density is "
+             "exp(−|x − x̂| / b) / (2b)."),
             (lambda x, h, b: (np.abs(x - h) + np.log(2 * b)).sum(1).mean(), "The absolute error "
              "has to be divided by the width b."),
         ],

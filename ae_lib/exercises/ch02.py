@@ -165,9 +165,9 @@ EXERCISES = [
         "its third value.",
         what="the reconstruction", read=array, cases=((*_rows(), 3),), reference=_project,
         slips=[
-            ([lambda t, h, k: _project(h, h, k), lambda t, h, k: _project(np.concatenate([t, h]),
-             h, k)], "You fitted PCA on held-out rows. The baseline may see only what the "
-             "autoencoder sees: fit on train."),
+            ([lambda t, h, k: _project(h, h, k),
+              lambda t, h, k: _project(np.concatenate([t, h]), h, k)], "You fitted PCA on "
+             "held-out rows. The baseline may see only what the autoencoder sees: fit on train."),
             ({"off": 0, "on": 0, "centre": False}, "You did not subtract the training mean, so "
              "one component is spent on it."),
             ({"on": 0}, "The mean was subtracted but never added back."),
@@ -220,13 +220,13 @@ EXERCISES = [
         ),
         reference=lambda a, b, steps: np.linspace(a, b, steps),
         slips=[
-            (lambda a, b, n: np.linspace(a, b, n).T, "Your path is transposed: put one code a "
-             "row."),
+            (lambda a, b, n: np.linspace(a, b, n).T, "Your path is transposed: one code a row, "
+             "shape (5, 3)."),
             (lambda a, b, n: np.linspace(b, a, n), "Your path runs from b to a."),
             (lambda a, b, n: np.linspace(a, b, n, endpoint=False), "Your path starts at a but "
              "does not arrive at b: the last step must be b.",
-             lambda found, a, b, n: found.shape == (n, len(a)) and np.allclose(found[0],
-             a) and not np.allclose(found[-1], b)),
+             lambda found, a, b, n: found.shape == (n, len(a)) and np.allclose(found[0], a)
+             and not np.allclose(found[-1], b)),
         ],
         otherwise="Row i should be (1 − t) a + t b, with t from 0 to 1 in equal steps.",
     ),

@@ -235,8 +235,8 @@ EXERCISES = [
              "so the reconstruction changed. What an atom loses, its code must gain.",
              lambda found, z, D: close(found[0], z)),
             (lambda z, D: (z / _length(D).T, D / _length(D)), "Atom and code were both divided by "
-             "the length; one of them must gain.", lambda found, z, D: close(found[0],
-             z / _length(D).T)),
+             "the length; one of them must gain.",
+             lambda found, z, D: close(found[0], z / _length(D).T)),
             (lambda z, D: (2 * z * _length(D).T, D / _length(D)), "The reconstruction z @ D is "
              "not what it was.", lambda found, z, D: not close(found[0] @ found[1], z @ D)),
         ],

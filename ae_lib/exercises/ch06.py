@@ -168,8 +168,9 @@ EXERCISES = [
         cases=[(symbols.split(), tuple(pair.split())) for symbols, pair in _MERGES],
         reference=_merge,
         slips=[
-            ([_merge_overlapping, {"most": 1}, lambda symbols, pair: " ".join(symbols).replace(" ".
-             join(pair), "".join(pair)).split()], _why_merged),
+            ([_merge_overlapping, {"most": 1},
+              lambda s, pair: " ".join(s).replace(" ".join(pair), "".join(pair)).split()],
+             _why_merged),
         ],
         otherwise=_why_merged,
     ),

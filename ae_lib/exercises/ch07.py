@@ -284,8 +284,8 @@ EXERCISES = [
              "the whole state."),
             ({"carry": "late"}, "The state is one step late: give each step the state that the "
              "last one returned."),
-            ({"feed": False}, "Every step is given bos; give it the words that were just written.")
-             ,
+            ({"feed": False}, "Every step is given bos; give it the words that it has just "
+             "written."),
             ({"stop": False}, "After eos a sentence goes on talking. Once a row has said eos, it "
              "and all that follows should be 0."),
             ({"stop": False, "eos_to": 0}, "After eos a sentence goes on talking: only the eos "
@@ -321,8 +321,8 @@ EXERCISES = [
             (lambda p, m: _normalised(p, p >= p[_kept(p, m)].min()), "Of [0.2, 0.4, 0.2, 0.2], "
              "two words hold 0.5. Others that tie with the last of them are not needed."),
             (lambda p, m: np.sort(_nucleus(p, m))[::-1], "The probabilities are right, but they "
-             "have left their words' places.", lambda found, p, m: close(np.sort(found),
-             np.sort(_nucleus(p, m)))),
+             "have left their words' places.",
+             lambda found, p, m: close(np.sort(found), np.sort(_nucleus(p, m)))),
         ],
         otherwise=lambda found, right, p, mass: f"nucleus({p.tolist()}, {mass}) should be "
         f"{np.round(right, 3).tolist()}.",

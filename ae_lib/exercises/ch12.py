@@ -328,8 +328,9 @@ EXERCISES = [
             (partial(_encoder, right=False), lambda found, right, sentences: "The mask of "
              f"{next(r for r in found[1].astype(int).tolist() if 0 in r)} begins with False or "
              "has a hole. The kernel is told one length a row, so all padding has to stand on the "
-             "right.", lambda found, sentences: any(row[: len(words)].tolist() != words for row,
-             words in zip(found[1], sentences, strict=True))),
+             "right.", lambda found, sentences: any(
+                 row[: len(words)].tolist() != words
+                 for row, words in zip(found[1], sentences, strict=True))),
             (_with_ids(lambda ids: np.pad(ids, ((0, 0), (0, 2)))), lambda found, right, sentences:
              f"The kernel is back, but the rows have {found[1].shape[1]} columns where the "
              f"longest sentence has {max(map(len, sentences))} words: the rest is computed for "

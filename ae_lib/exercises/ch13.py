@@ -360,8 +360,8 @@ EXERCISES = [
         read=(number, letters("abcd", least=0)), cases=_RINGS, tolerance=5e-4, reference=_explain,
         slips=[
             *_RING_SLIPS,
-            ([lambda *c: (_explain(*c)[0], _explain(*c)[1] + "d"), lambda *c: (_explain(*c)[0],
-             _explain(*c)[1] + "b")], _why_ring),
+            ([lambda *c: (_explain(*c)[0], _explain(*c)[1] + "d"),
+              lambda *c: (_explain(*c)[0], _explain(*c)[1] + "b")], _why_ring),
         ],
         otherwise=_why_ring,
     ),
