@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ae_lib import claims, data, exercises, text
 from ae_lib.exercises import Exercise, Verdict, ch02, ch06, ch07, check, hint, judge
 from ae_lib.exercises._core import _guarded, changed
-from ae_lib.exercises._readers import Wrong, array, letters, number, truth, word
+from ae_lib.exercises._readers import Wrong, array, letters, number, truth, word, words
 from tests.chapter_code import CHAPTERS, definitions
 
 ALL = [exercises.load(name) for name in exercises.names()]
@@ -197,7 +197,7 @@ SAMPLE = _sample(slips=[(lambda x: x + 2, "Right for {0:g} alone."), (lambda x: 
 
 @given(anything)
 def test_the_core_never_raises(answer):
-    for read in (number, array, truth, word("a", "b"), letters("ab")):
+    for read in (number, array, truth, word("a", "b"), words("ab", "c", "d"), letters("ab")):
         for reference in (None, SAMPLE.reference):
             exercise = _sample(reference=reference, read=read)
             assert judge(exercise, answer).state in ("right", "wrong", "todo")
@@ -210,6 +210,16 @@ def test_the_slip_that_fits_every_case_speaks_and_else_the_one_that_fits_the_fir
     assert judge(SAMPLE, lambda x: 5.0 if x == 3 else 4.0).text == "Not yet. Right for 3 alone."
     told = judge(_sample(otherwise="{0:g} is {right:g}, not {found:g}."), lambda x: 7.0).text
     assert told == "Not yet. 2 is 4, not 7."
+
+
+def test_a_slip_may_be_options_of_the_reference_and_several_answers_share_a_message():
+    exercise = _sample(
+        reference=lambda x, times=2, add=0: times * x + add,
+        slips=[({"times": 3}, "Three."), ([{"add": 1}, lambda x: 2 * x - 1], "One off.")],
+    )
+    assert judge(exercise, lambda x: 3 * x).text == "Not yet. Three."
+    assert judge(exercise, lambda x: 2 * x + 1).text == "Not yet. One off."
+    assert judge(exercise, lambda x: 2 * x - 1).text == "Not yet. One off."
 
 
 def test_a_slip_may_fit_one_part_of_a_result():
@@ -349,6 +359,9 @@ def test_a_number_may_come_in_many_forms(answer):
         (array, [[1], [1, 2]], "an array of numbers, got list"),
         (truth, "yes", "True or False"),
         (word("a", "b"), "c", "'a', 'b', got 'c'"),
+        (words(["X", "Y"], "a", "b"), 3, 'a dictionary such as {"X": "a", …}, got int'),
+        (words(["X", "Y"], "a", "b"), {"X": "a"}, "Y has no answer yet"),
+        (words(["X", "Y"], "a", "b"), {"X": "a", "Y": "c"}, "Expected Y as one of 'a', 'b'"),
         (letters("abc"), "xy", "from a to c"),
         (letters("abc"), "", "from a to c"),
     ],
@@ -361,6 +374,7 @@ def test_what_cannot_be_read(read, answer, words):
 def test_what_is_read_in_many_forms():
     assert array([[1, 2]]).dtype == "float64"
     assert word("a", "b")(" B ") == "b"
+    assert words(["X", "Y"], "a", "b")({" y": "A", "x": "b"}) == {"X": "b", "Y": "a"}
     assert letters("abc")(["c", "A"]) == letters("abc")("c, a") == "ac"
     assert letters("abc", least=0)("") == ""
     with pytest.raises(Wrong) as caught:
