@@ -1,7 +1,8 @@
-"""One door to the notebook's output, and a plain print where there is no notebook."""
+"""Output in a notebook, and a plain print where there is no notebook."""
 
 import hashlib
 import re
+import sys
 
 
 def anchor(prefix, text, words):
@@ -28,6 +29,8 @@ def in_notebook():
 def emit(data, metadata=None, *, silent=False, display_id=None, update=False):
     """Show a MIME bundle in a notebook; elsewhere print its ``text/plain``.
 
+    A sign that the console cannot show is printed as "?".
+
     Args:
         data: ``{MIME type: content}``.
         metadata: the output's metadata.
@@ -40,4 +43,5 @@ def emit(data, metadata=None, *, silent=False, display_id=None, update=False):
         extra = {} if display_id is None else {"display_id": display_id, "update": update}
         display(data, raw=True, metadata=metadata or {}, **extra)
     elif not silent and "text/plain" in data:
-        print(data["text/plain"])
+        code = getattr(sys.stdout, "encoding", None) or "utf-8"
+        print(data["text/plain"].encode(code, "replace").decode(code))

@@ -150,6 +150,7 @@ class TextAutoencoder(TextModel):
       model's best guess, of at most ``max_length`` tokens.
 
     Example:
+        >>> import ae_lib
         >>> autoencoder = ae_lib.pretrained("text-autoencoder")
         >>> autoencoder.reconstruct(["Tom is here."])
         ['Tom is here.']

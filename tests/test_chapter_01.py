@@ -18,11 +18,6 @@ TAUGHT = (
     "principal_angles",
     "make_linear",
     "column_angles",
-    "tied_gradient",
-    "laplace_nll",
-    "components",
-    "could_be_a_loss",
-    "causal_mask",
 )
 
 
@@ -82,21 +77,15 @@ def test_the_likelihood_is_that_of_the_distribution():
     assert metrics.bernoulli_nll(ones, chance) == pytest.approx(bernoulli, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "solution"),
-    [
-        ("basics.tied_gradient", "tied_gradient"),
-        ("basics.laplace_nll", "laplace_nll"),
-        ("basics.components", "components"),
-        ("basics.good_loss", "could_be_a_loss"),
-        ("basics.causal_mask", "causal_mask"),
-    ],
-)
-def test_the_solutions_in_the_chapter_pass(chapter, name, solution):
-    assert exercises.judge(exercises.load(name), chapter[solution]).state == "right"
-    assert exercises.judge(exercises.load(name), lambda *_: ...).state == "todo"
-
-
+X = np.random.default_rng(7).uniform(size=(50, 4))
+OTHERS = [
+    X + 0.1,
+    X - 0.1,
+    X[::-1],
+    0.5 * X,
+    0 * X,
+    X + np.random.default_rng(8).normal(size=X.shape),
+]
 # Other right answers than the reference solutions: another route, another dtype, lists.
 ALTERNATIVES = {
     "basics.bce_floor": [0.5, np.float32(0.5004), [0.5004]],
@@ -115,8 +104,8 @@ ALTERNATIVES = {
         lambda x, D: -np.linalg.svd(x @ np.linalg.pinv(D) @ D)[2][: len(D)].T.astype("float32"),
     ],
     "basics.good_loss": [
-        lambda loss: np.bool_(_least_at_x(loss, np.random.default_rng(7))),
-        lambda loss: int(_least_at_x(loss, np.random.default_rng(8))),
+        lambda loss: np.bool_(all(loss(X, X) < loss(X, other) for other in OTHERS)),
+        lambda loss: int(all(loss(X, X) < loss(X, other) for other in OTHERS)),
     ],
     "basics.causal_mask": [
         lambda d: [[int(s < t) for t in range(d)] for s in range(d)],
@@ -148,10 +137,3 @@ def _numerical(loss, W, h=1e-5):
         step[index] = h
         gradient[index] = (loss(W + step) - loss(W - step)) / (2 * h)
     return gradient
-
-
-def _least_at_x(loss, rng):
-    x = rng.uniform(size=(50, 4))
-    candidates = [x + rng.normal(0, 0.2, x.shape) for _ in range(20)]
-    candidates += [x + 0.1, x - 0.1, rng.permuted(x, axis=0), 0.5 * x, 0 * x]
-    return all(loss(x, x) < loss(x, other) for other in candidates)

@@ -5,14 +5,14 @@ import inspect
 import numpy as np
 import pytest
 
-from ae_lib import data, exercises, models
+from ae_lib import data, models
 from benchmarks import code_size
 from tests.chapter_code import definitions
 
 
 @pytest.fixture(scope="module")
 def chapter():
-    return definitions("02", "build", "train", "interpolate", "anomaly_score", "choose")
+    return definitions("02", "build", "train")
 
 
 def test_chapter_and_library_build_the_same_model(chapter):
@@ -35,18 +35,6 @@ def test_the_recorded_curve_uses_the_chapters_recipe(chapter):
     record = data.load_record("code_size")
     assert record["recipe"] == code_size.RECIPE
     assert np.shape(record["autoencoder"]) == (len(record["seeds"]), len(record["sizes"]))
-
-
-@pytest.mark.parametrize(
-    ("name", "solution"),
-    [
-        ("dense.interpolate", "interpolate"),
-        ("dense.anomaly_score", "anomaly_score"),
-        ("dense.choose_size", "choose"),
-    ],
-)
-def test_the_solutions_in_the_chapter_pass(chapter, name, solution):
-    assert exercises.judge(exercises.load(name), chapter[solution]).state == "right"
 
 
 def _source(chapter, fragment):

@@ -4,22 +4,13 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from ae_lib import exercises, models, training
+from ae_lib import models, training
 from tests.chapter_code import definitions
-
-SOLUTIONS = {
-    "copies": "beyond.overlap",
-    "mask": "beyond.masking",
-    "repaired_pairs": "beyond.target",
-    "honest_atoms": "beyond.atoms",
-    "jacobian_norm": "beyond.jacobian",
-    "copying": "beyond.copier",
-}
 
 
 @pytest.fixture(scope="module")
 def chapter():
-    return definitions("03", "conv_ae", "Mask", "KSparse", "Contractive", *SOLUTIONS)
+    return definitions("03", "conv_ae", "Mask", "KSparse", "Contractive")
 
 
 def numpy(x):
@@ -76,8 +67,3 @@ def test_the_mask_rests_outside_training(chapter):
     assert set(np.unique(damaged)) == {0.0, 1.0}
     assert abs((damaged == 0).mean() - 0.25) < 0.06
     assert isinstance(mask, layers.Layer)
-
-
-@pytest.mark.parametrize(("solution", "exercise"), SOLUTIONS.items())
-def test_the_solutions_in_the_chapter_pass(chapter, solution, exercise):
-    assert exercises.judge(exercises.load(exercise), chapter[solution]).state == "right"

@@ -1,7 +1,9 @@
 """The exercises of the book: ``check`` an answer, ask for a ``hint``.
 
-    >>> check("dense.bottleneck", answer)
-    >>> hint("dense.bottleneck")
+    >>> check("dense.initial_loss", ...)
+    ○ Not answered yet: put a number in place of … (hint("dense.initial_loss") helps).
+    >>> hint("dense.initial_loss")
+    ○ Hint: E(x − ½)² = E(x − m)² + (m − ½)², where m is the mean.
 
 Neither ever raises: a notebook always runs through.
 """

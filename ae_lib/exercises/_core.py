@@ -9,25 +9,17 @@ told the message of the slip that gives the same as it does.
 import copy
 import html
 import inspect
-import reprlib
 import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from ae_lib._display import emit
-
-
-class Wrong(Exception):
-    """The answer is wrong: the mistake, named; and the slip, if it is a known one."""
-
-    def __init__(self, message, slip=None):
-        super().__init__(message)
-        self.slip = slip
+from ae_lib.exercises._readers import Wrong, kind_of, number
 
 
 class Untouched(Exception):
@@ -42,88 +34,23 @@ class ReadersError(Exception):
         self.error = error
 
 
-# -- readers: what comes in, as something that can be compared -----------------------------
-
-
-def number(answer, what="the answer"):
-    """The answer as one float.
-
-    Raises:
-        Wrong: it is not one number.
-    """
-    value = array(answer, what, "a number")
-    if value.size != 1:
-        raise Wrong(f"Expected {what} as one number, got shape {value.shape}.")
-    return float(value.reshape(()))
-
-
-def array(answer, what="the answer", kind="an array of numbers"):
-    """The answer as a float64 array.
-
-    Raises:
-        Wrong: it is none.
-    """
-    try:
-        return np.asarray(answer, dtype="float64")
-    except (TypeError, ValueError):
-        raise Wrong(f"Expected {what} as {kind}, got {kind_of(answer)}.") from None
-
-
-def truth(answer, what="the answer"):
-    """The answer as True or False; 1 and 0 will do.
-
-    Raises:
-        Wrong: it is neither.
-    """
-    if isinstance(answer, (bool, np.bool_)) or (np.ndim(answer) == 0 and answer in (0, 1)):
-        return bool(answer)
-    raise Wrong(f"Return True or False, {what}; got {type(answer).__name__}.")
-
-
-def word(*options):
-    """Reads one of these words, in any case.
-
-    Raises:
-        Wrong: when reading, it is none of them.
-    """
-
-    def read(answer, what="the answer"):
-        value = str(answer).strip().lower()
-        if value not in options:
-            known = ", ".join(repr(o) for o in options)
-            raise Wrong(f"Expected {what} as one of {known}, got {reprlib.repr(answer)}.")
-        return value
-
-    return read
-
-
-def letters(options, least=1):
-    """Reads a set of letters, as a string or a collection, into a sorted string.
-
-    Raises:
-        Wrong: when reading, another letter, or fewer than ``least``.
-    """
-
-    def read(answer, what="the answer"):
-        kinds = (str, tuple, list, set, frozenset, np.ndarray)
-        text = "".join(map(str, answer)).lower() if isinstance(answer, kinds) else "?"
-        found = "".join(sorted({c for c in text if not c.isspace() and c not in ",;()[]'\""}))
-        if not set(found) <= set(options) or len(found) < least:
-            none = "" if least else '; "" for none'
-            raise Wrong(
-                f"Give {what} as letters from {options[0]} to {options[-1]}, such as 'ab'{none}."
-            )
-        return found
-
-    return read
-
-
 # -- the form of an exercise ---------------------------------------------------------------
 
 
 def changed(*_):
     """The ``when`` of a slip that changes an array of the caller's in place."""
     return False
+
+
+def has(letter):
+    """The ``when`` of a slip that answers with this letter among others."""
+    return lambda found: letter in found
+
+
+def normal(seed, *shapes):
+    """Normal random arrays of these shapes, for a case."""
+    rng = np.random.default_rng(seed)
+    return tuple(rng.normal(size=shape) for shape in shapes)
 
 
 @dataclass(frozen=True)
@@ -140,7 +67,8 @@ class Exercise:
         hint: what ``hint(name)`` says.
         reference: an answer that passes: a value, or a function, called with each case.
         slips: ``(wrong, message)``, where ``wrong`` is an answer like the reference with one
-            mistake. A third item, ``when(found, *arguments)``, recognises the mistake in place
+            mistake; or a dict, the options that make a reference function wrong; or a list of
+            such. A third item, ``when(found, *arguments)``, recognises the mistake in place
             of equality. The first slip that fits speaks.
         otherwise: the message if no slip fits.
         cases: tuples of arguments, or a function that makes them.
@@ -149,7 +77,7 @@ class Exercise:
         tolerance: relative, to the largest value.
         before: put before the message of a slip, and before ``otherwise``.
         unique: False if right answers differ (they draw, or turn a sign): then an answer is
-            right when no slip's ``when`` holds.
+            right when no slip fits.
         every: True if a slip has to fit in every case, because few values are possible.
         ask: ``ask(answer, *arguments)``: how to put a case to an answer; as a rule, call it.
     """
@@ -169,6 +97,16 @@ class Exercise:
     unique: bool = True
     every: bool = False
     ask: Callable | None = None
+
+    def __post_init__(self):
+        slips = [
+            (partial(self.reference, **wrong), *rest)
+            if isinstance(wrong, dict) and callable(self.reference)
+            else (wrong, *rest)
+            for several, *rest in self.slips
+            for wrong in (several if isinstance(several, list) else [several])
+        ]
+        object.__setattr__(self, "slips", slips)
 
     def judge(self, answer):
         """Return if the answer is right.
@@ -193,10 +131,12 @@ class Exercise:
                 if getattr(self._try(slip, case), "error", None) == error.error:
                     raise Wrong(self._say(slip[1], error, None, case), slip) from None
             raise
-        for slip in [] if self.unique else self.slips:
+        if not self.unique:
             self._finite(found)
-            if slip[2](found, *case):
-                raise Wrong(self._say(slip[1], found, None, case), slip)
+            for slip in self.slips:
+                given = None if slip[2:] else self._try(slip, case)
+                if slip[2](found, *case) if slip[2:] else same(found, given, self.tolerance):
+                    raise Wrong(self._say(slip[1], found, None, case), slip)
         return found
 
     def _compare(self, cases, found):
@@ -260,7 +200,7 @@ class Exercise:
                 message = f"Your function changed {name} itself; work on a copy."
                 raise Wrong(slip[1] if slip else message, slip)
         if not isinstance(self.what, tuple):
-            return self.read(given, self.what)
+            return _read(self.read, given, self.what)
         given = given.tolist() if isinstance(given, np.ndarray) and given.ndim == 1 else given
         if not isinstance(given, (tuple, list)) or len(given) != len(self.what):
             came = f"{len(given)} values" if isinstance(given, (tuple, list)) else kind_of(given)
@@ -268,13 +208,19 @@ class Exercise:
         if any(part is ... or part is None for part in given):
             raise Untouched
         readers = self.read if isinstance(self.read, tuple) else (self.read,) * len(given)
-        return tuple(r(g, w) for r, g, w in zip(readers, given, self.what, strict=True))
+        return tuple(map(_read, readers, given, self.what))
 
     def _say(self, message, found, right, case):
         if callable(message):
-            before = self.before.format(*case, found=found, right=right)
-            return before + message(found, right, *case)
+            message = message(found, right, *case).replace("{", "{{").replace("}", "}}")
         return (self.before + message).format(*case, found=found, right=right)
+
+
+def _read(reader, given, what):
+    try:
+        return reader(given, what)
+    except (TypeError, ValueError, IndexError):  # it was made for another kind of thing
+        raise Wrong(f"Expected {what}, got {kind_of(given)}.") from None
 
 
 def _holds(when, found, case):
@@ -301,8 +247,8 @@ def close(a, b, tolerance=1e-6):
     """Whether two numbers or arrays agree, relatively to the largest value of ``b``."""
     if np.shape(a) != np.shape(b):
         return False
-    finite = np.abs(b)[np.isfinite(b)] if np.ndim(b) else np.abs(b)
-    size = min(1.0, float(np.max(finite, initial=0))) if np.isfinite(finite).all() else 1.0
+    values = np.abs(np.ravel(b))
+    size = min(1.0, float(np.max(values[np.isfinite(values)], initial=0)))
     return np.allclose(a, b, rtol=tolerance, atol=max(tolerance * size, 1e-15), equal_nan=True)
 
 
@@ -341,6 +287,7 @@ class Verdict:
         )
 
 
+LONGEST = 700
 SIGNS = {"right": "✓", "wrong": "✗", "todo": "○"}
 
 
@@ -360,17 +307,16 @@ def judge(exercise, answer):
             raise Untouched
         exercise.judge(_guarded(answer))
     except Untouched:
-        hint_call = f'hint("{exercise.name}")'
-        return Verdict(
-            "todo", f"Not answered yet: put {exercise.expects} in place of … ({hint_call} helps)."
-        )
+        put = f"put {exercise.expects} in place of …"
+        return Verdict("todo", f'Not answered yet: {put} (hint("{exercise.name}") helps).')
     except Wrong as mistake:
-        return Verdict("wrong", f"Not yet. {mistake}")
+        text = f"Not yet. {mistake}"  # which may show what came, however much that is
+        return Verdict("wrong", text if len(text) <= LONGEST else text[: LONGEST - 2] + " …")
     except ReadersError as error:
         return Verdict("wrong", f"Your code stopped: {error}")
     except Exception as error:
-        return Verdict("wrong", f"Expected {exercise.expects}, got {kind_of(answer)}: "
-                       f"{_named(error)}")  # fmt: skip
+        came = f"got {kind_of(answer)}: {_named(error)}"
+        return Verdict("wrong", f"Expected {exercise.expects}, {came}")
     return Verdict("right", f"Right. {exercise.right}")
 
 
@@ -394,14 +340,6 @@ def _guarded(answer):
         return result
 
     return call
-
-
-def kind_of(answer):
-    """The answer's type, and its shape if it has one; whatever the answer is."""
-    try:
-        return f"{type(answer).__name__} of shape {tuple(answer.shape)}"
-    except Exception:
-        return type(answer).__name__
 
 
 def _named(error):

@@ -2,19 +2,13 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, array, truth
+from ae_lib.exercises._core import Exercise, normal
+from ae_lib.exercises._readers import array, truth, words
 
 FLOOR = float(-(0.8 * np.log(0.8) + 0.2 * np.log(0.2)))
 
 
-def _random(seed, *shapes):
-    rng = np.random.default_rng(seed)
-    return tuple(rng.normal(size=shape) for shape in shapes)
-
-
-# -- basics.tied_gradient ----------------------------------------------------------------
-
-
+# basics.tied_gradient
 def _paths(W, x):
     error = x @ W @ W.T - x
     g = 2 * error / error.size
@@ -25,11 +19,7 @@ def _tied(W, x):
     return sum(_paths(W, x))
 
 
-_NOT_TWICE = "The two paths do not contribute the same: one is xᵀGW, the other Gᵀ(xW)."
-
-# -- basics.components -------------------------------------------------------------------
-
-
+# basics.components
 def _data_and_decoder(kept):
     """Data, and a decoder that spans the kept principal directions."""
     rng = np.random.default_rng(3)
@@ -66,129 +56,91 @@ def _permuted(found, x, D):
     return np.allclose(np.abs(_components(x, D).T @ found).max(0), 1, atol=1e-3)
 
 
-# -- basics.good_loss --------------------------------------------------------------------
-
-
+# basics.good_loss
 def _bce(x, x_hat):
     p = np.clip(x_hat, 1e-7, 1 - 1e-7)
     return float(-(x * np.log(p) + (1 - x) * np.log(1 - p)).mean())
 
 
 GOOD_LOSSES = {
-    "the mean squared error": lambda x, x_hat: ((x - x_hat) ** 2).mean(),
-    "the sum of squared errors": lambda x, x_hat: ((x - x_hat) ** 2).sum(),
-    "the mean absolute error": lambda x, x_hat: np.abs(x - x_hat).mean(),
+    "the mean squared error": lambda x, r: ((x - r) ** 2).mean(),
+    "the sum of squared errors": lambda x, r: ((x - r) ** 2).sum(),
+    "the mean absolute error": lambda x, r: np.abs(x - r).mean(),
     "the binary cross-entropy, whose floor is not zero": _bce,
-    "the squared error minus 3, which is negative at its minimum": lambda x, x_hat: (
-        (x - x_hat) ** 2
-    ).mean() - 3,
-}  # fmt: skip
+    "the squared error minus 3, negative at its minimum": lambda x, r: ((x - r) ** 2).mean() - 3,
+}
 BAD_LOSSES = {
-    "mean(x̂²), in which the data are missing": lambda x, x_hat: (x_hat**2).mean(),
-    "mean(ReLU(x − x̂)), which forgives overshooting":
-        lambda x, x_hat: np.maximum(x - x_hat, 0).mean(),
-    "mean(ReLU(x̂ − x)), which forgives undershooting":
-        lambda x, x_hat: np.maximum(x_hat - x, 0).mean(),
-    "mean(x − x̂), which falls for ever": lambda x, x_hat: (x - x_hat).mean(),
-    "|mean(x) − mean(x̂)|, in which errors cancel": lambda x, x_hat: abs(x.mean() - x_hat.mean()),
-    "a constant": lambda x, x_hat: 1.0,
-}  # fmt: skip
+    "mean(x̂²), in which the data are missing": lambda x, r: (r**2).mean(),
+    "mean(ReLU(x − x̂)), which forgives overshooting": lambda x, r: np.maximum(x - r, 0).mean(),
+    "mean(ReLU(x̂ − x)), which forgives undershooting": lambda x, r: np.maximum(r - x, 0).mean(),
+    "mean(x − x̂), which falls for ever": lambda x, r: (x - r).mean(),
+    "|mean(x) − mean(x̂)|, in which errors cancel": lambda x, r: abs(x.mean() - r.mean()),
+    "a constant": lambda x, r: 1.0,
+}
+LOSSES = GOOD_LOSSES | BAD_LOSSES
+_X = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6))
+_OTHERS = [_X + 0.05, _X - 0.05, 0 * _X, 0 * _X + 1, _X[:, ::-1], np.clip(2 * _X - 0.5, 0, 1)]
+
+
+def _called(loss):
+    return next(name for name, other in LOSSES.items() if other is loss)
 
 
 def _sound(loss, keys=slice(None)):
-    x = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6))
-    others = [x + 0.05, x - 0.05, 0 * x, 0 * x + 1, x[:, ::-1], np.clip(2 * x - 0.5, 0, 1)]
-    return all(loss(x, x) < loss(x, x_hat) - 1e-9 for x_hat in others[keys])
+    return all(loss(_X, _X) < loss(_X, other) - 1e-9 for other in _OTHERS[keys])
 
 
-def _zero_at_x(loss):
-    x = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6))
-    return loss(x, x) == 0
-
-
-# -- basics.families ---------------------------------------------------------------------
-
+# basics.families
 FAMILIES = {
-    "PCA": "copy",
-    "BERT": "repair",
-    "BART": "repair",
-    "T5": "repair",
-    "GPT": "continue",
+    "PCA": "copy", "BERT": "repair", "BART": "repair", "T5": "repair", "GPT": "continue",
     "GAN": "fool",
-}
+}  # fmt: skip
 _MISTAKEN = {
-    ("GPT", "copy"): "GPT is never asked for what it was given: its target at each place is the "
-    "next token, which a causal mask keeps out of its sight.",
-    ("GPT", "repair"): "Nothing is damaged on its way into GPT; the future is hidden instead.",
-    ("BERT", "continue"): "BERT sees the words on both sides of a gap, so it cannot continue a "
-    "text; it fills in what was blanked out.",
-    ("BERT", "copy"): "BERT's input is damaged first, and only the damaged places are scored.",
-    ("BART", "continue"): "BART's decoder does write from left to right, but what it is trained "
-    "to write is the undamaged form of a damaged input.",
-    ("BART", "copy"): "BART does write the whole text, but what it is given is a damaged one, so "
-    "a copy would be wrong.",
-    ("T5", "copy"): "T5 never writes what it was given: pieces were cut out of its input, and "
-    "these are its target.",
-    ("T5", "continue"): "T5's decoder writes from left to right, but what it writes are the "
+    ("GPT", "copy"): "Its target at each place is the next token, which a causal mask hides.",
+    ("GPT", "repair"): "Nothing in its input is damaged; the future is hidden instead.",
+    ("BERT", "continue"): "It sees the words on both sides of a gap, and fills it in.",
+    ("BERT", "copy"): "Its input is damaged first, and only the damaged places are scored.",
+    ("BART", "continue"): "Its decoder does write from left to right, but what it is trained to "
+    "write is the undamaged form of a damaged input.",
+    ("BART", "copy"): "It does write the whole text, but its input is a damaged one, so a copy "
+    "would be wrong.",
+    ("T5", "copy"): "Pieces were cut out of its input, and these are its target.",
+    ("T5", "continue"): "Its decoder writes from left to right, but what it writes are the "
     "pieces that were cut out of its input.",
-    ("GAN", "continue"): "A GAN's generator is given noise, not the beginning of anything.",
-    ("GAN", "copy"): "A GAN's generator is given noise, never an example, so it has nothing to "
-    "copy.",
-    ("GAN", "repair"): "A GAN's generator is given noise, never a damaged example.",
-    ("PCA", "repair"): "PCA's input is not damaged: it projects, and gives back what is left.",
+    ("GAN", "continue"): "Its generator is given noise, not the beginning of anything.",
+    ("GAN", "copy"): "Its generator is given noise, never an example to copy.",
+    ("GAN", "repair"): "Its generator is given noise, never a damaged example.",
+    ("PCA", "repair"): "Its input is not damaged: it projects, and gives back what is left.",
+    ("PCA", "continue"): "Nothing comes next: its input is one whole example.",
     **{(model, "fool"): "No critic has a part in its training." for model in FAMILIES},
 }
 
 
-def _families(answer, what):
-    if not isinstance(answer, dict):
-        raise Wrong('Answer with a dictionary, {"PCA": "copy", …}.')
-    given = {str(k).strip().upper(): v for k, v in answer.items()}
-    for model in FAMILIES:
-        value = given.get(model)
-        if value is None or value is ...:
-            raise Wrong(f"{model} has no answer yet.")
-        given[model] = str(value).strip().lower()
-        if given[model] not in FAMILIES.values():
-            raise Wrong(f'{model}: choose "copy", "repair", "continue" or "fool", got {value!r}.')
-    return {model: given[model] for model in FAMILIES}
-
-
-def _first_mistaken(found, right):
-    model = next(m for m in right if found[m] != right[m])
-    return f"{model}: not {found[model]!r}. Ask what goes in, and what has to come out."
-
-
 EXERCISES = [
     Exercise(
-        name="basics.bce_floor",
-        expects="a number of nats",
-        right="For a grey pixel the floor is its entropy, not zero. So a BCE "
-        "that stops falling well above zero may be perfect; compare it with the floor.",
+        name="basics.bce_floor", expects="a number of nats",
+        right="For a grey pixel the floor is its entropy, not zero. So a BCE that stops falling "
+        "well above zero may be perfect; compare it with the floor.",
         hint="The reconstruction is perfect, so x̂ = 0.8 too. Neither log 0.8 nor log 0.2 is 0.",
-        what="the loss in nats",
-        reference=FLOOR,
-        tolerance=5e-3,
+        what="the loss in nats", reference=FLOOR, tolerance=5e-3,
         slips=[
             (0.0, "Zero is the floor of the squared error. Put x = 0.8 and x̂ = 0.8 into the "
              "formula: both terms are there, and neither logarithm is zero."),
             (-np.log(0.8), "That is −log 0.8, as if the pixel were 1. A grey pixel keeps both "
              "terms: weigh −log x̂ by x and −log(1 − x̂) by 1 − x."),
-            (FLOOR / np.log(2), "That is in bits. The natural logarithm gives nats: multiply by "
-             "log 2."),
+            (FLOOR / np.log(2), "That is in bits. For nats, multiply by log 2."),
             (-FLOOR, "The size is right, the sign is not: the loss is minus the log-likelihood."),
         ],
         otherwise="Put x = 0.8 and x̂ = 0.8 into −x log x̂ − (1 − x) log(1 − x̂), natural logs.",
     ),
     Exercise(
-        name="basics.laplace_nll",
-        expects="a function of (x, x_hat, b)",
-        right="So the absolute error is a likelihood too: that of noise with heavier tails, "
-        "which is why it is less afraid of outliers.",
+        name="basics.laplace_nll", expects="a function of (x, x_hat, b)",
+        right="So the absolute error is a likelihood too: that of noise with heavier tails, which "
+        "is why it is less afraid of outliers.",
         hint="−log(exp(−a) / c) = a + log c. Do that for one value, sum over the values of an "
         "item, then average over the items.",
         what="the mean number of nats an item",
-        cases=((*_random(1, (5, 7), (5, 7)), 0.7), (*_random(2, (3, 2), (3, 2)), 1.9)),
+        cases=((*normal(1, (5, 7), (5, 7)), 0.7), (*normal(2, (3, 2), (3, 2)), 1.9)),
         reference=lambda x, h, b: (np.abs(x - h) / b + np.log(2 * b)).sum(1).mean(),
         tolerance=1e-4,
         slips=[
@@ -203,10 +155,10 @@ EXERCISES = [
              "log-likelihood; the loss is minus it."),
             (lambda x, h, b: (np.abs(x - h) / b).sum(1).mean() + np.log(2 * b), "The normaliser "
              "log(2b) belongs to each value, so it comes d times an item; you added it once."),
-            (lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(), "You squared the "
-             "differences: that exponent belongs to the Gaussian. Laplace has |x − x̂| / b."),
-            (lambda x, h, b: ((x - h) ** 2 / (2 * b**2) + np.log(b * np.sqrt(2 * np.pi))).sum(1)
-             .mean(), "That is the Gaussian. Laplace's density is exp(−|x − x̂| / b) / (2b)."),
+            ([lambda x, h, b: ((x - h) ** 2 / b + np.log(2 * b)).sum(1).mean(),
+              lambda x, h, b: (((x - h) / b) ** 2 + np.log(2 * np.pi * b**2)).sum(1).mean() / 2],
+             "You squared the differences: that is the Gaussian. Laplace's density is "
+             "exp(−|x − x̂| / b) / (2b)."),
             (lambda x, h, b: (np.abs(x - h) + np.log(2 * b)).sum(1).mean(), "The absolute error "
              "has to be divided by the width b."),
         ],
@@ -215,68 +167,59 @@ EXERCISES = [
         "items.",
     ),
     Exercise(
-        name="basics.good_loss",
-        expects="a function of a loss",
+        name="basics.good_loss", expects="a function of a loss",
         right="One perfect answer, and several wrong ones of different kinds: that is the test a "
         "formula should pass before anyone trains with it.",
         hint="Make a small x inside (0, 1) and several wrong x_hat: brighter, darker, all zero, "
         "shuffled. What must hold between loss(x, x) and loss(x, x_hat)?",
-        what="one for the whole loss",
-        read=truth,
-        cases=[(loss,) for loss in (*GOOD_LOSSES.values(), *BAD_LOSSES.values())],
+        what="one for the whole loss", read=truth, cases=[(loss,) for loss in LOSSES.values()],
         reference=_sound,
         slips=[
-            (_zero_at_x, lambda found, right, loss: f"Your test rejects {_called(loss)}. That is "
-             "a sound objective: nothing beats x̂ = x, and its value there may be anything. "
-             "Compare losses; do not ask for zero.", lambda found, loss: not found),
+            (lambda loss: loss(_X, _X) == 0, lambda found, right, loss: "Your test rejects "
+             f"{_called(loss)}. That is a sound objective: nothing beats x̂ = x, and its value "
+             "there may be anything. Compare losses; do not ask for zero.",
+             lambda found, loss: not found),
             (lambda loss: _sound(loss, slice(1, 2)), lambda found, right, loss: "Your test lets "
              f"this pass: {_called(loss)}. Try reconstructions that are too bright, too dark, "
              "shuffled: each must cost more than x̂ = x.", lambda found, loss: found),
         ],
     ),
     Exercise(
-        name="basics.tied_gradient",
-        expects="a function of (W, x)",
+        name="basics.tied_gradient", expects="a function of (W, x)",
         right="A weight that is used twice collects a gradient from each use. The same rule "
         "trains convolutions and recurrent networks, which use one weight at every place.",
         hint="Call the two uses A and B, x̂ = x A Bᵀ. Find the gradient for A, then for B, with "
         "the four-step formulas; put A = B = W and add.",
-        what="the gradient",
-        read=array,
-        cases=(_random(2, (5, 2), (9, 5)), _random(4, (3, 1), (4, 3))),
-        reference=_tied,
+        what="the gradient", read=array,
+        cases=(normal(2, (5, 2), (9, 5)), normal(4, (3, 1), (4, 3))), reference=_tied,
         tolerance=1e-4,
         slips=[
-            (lambda W, x: _paths(W, x)[0], "That is the path through the encoder alone. W is "
-             "used twice, so the decoder's path adds its own term."),
-            (lambda W, x: _paths(W, x)[1], "That is the path through the decoder alone. W is "
-             "used twice, so the encoder's path adds its own term."),
-            (lambda W, x: 2 * _paths(W, x)[0], _NOT_TWICE),
-            (lambda W, x: 2 * _paths(W, x)[1], _NOT_TWICE),
-            (lambda W, x: _tied(W, x) / 2, "Half of it: the derivative of the square brings a "
-             "factor 2."),
-            (lambda W, x: _tied(W, x) * x.size, "Right for the sum of squares; the loss is a "
-             "mean over all n·d values."),
-            (lambda W, x: _tied(W, x) * x.shape[1], "The mean is over all n·d values; you "
-             "divided by n alone."),
-            (lambda W, x: -_tied(W, x), "The sign is turned: the error is reconstruction minus "
-             "input."),
+            (lambda W, x: _paths(W, x)[0], "That is the path through the encoder alone. W is used "
+             "twice, so the decoder's path adds its own term."),
+            (lambda W, x: _paths(W, x)[1], "That is the path through the decoder alone. W is used "
+             "twice, so the encoder's path adds its own term."),
+            ([lambda W, x: 2 * _paths(W, x)[0], lambda W, x: 2 * _paths(W, x)[1]], "The two paths "
+             "do not contribute the same: one is xᵀGW, the other Gᵀ(xW)."),
+            (lambda W, x: _tied(W, x) / 2, "Half of it: the square's derivative brings a factor "
+             "2."),
+            (lambda W, x: _tied(W, x) * x.size, "Right for a sum; the loss is a mean over n·d "
+             "values."),
+            (lambda W, x: _tied(W, x) * x.shape[1], "The mean is over n·d values; you divided by "
+             "n."),
+            (lambda W, x: -_tied(W, x), "The sign: the error is reconstruction minus input."),
         ],
-        otherwise="Finite differences disagree: moving W[0, 0] of a test case changes the loss "
-        "at a rate of {right[0][0]:.4f}; your gradient says {found[0][0]:.4f}.",
+        otherwise="Finite differences disagree: moving W[0, 0] of a test case changes the loss at "
+        "a rate of {right[0][0]:.4f}; your gradient says {found[0][0]:.4f}.",
     ),
     Exercise(
-        name="basics.components",
-        expects="a function of (x, D)",
+        name="basics.components", expects="a function of (x, D)",
         right="Everything PCA knows was in the autoencoder; only the naming of the axes was "
         "missing, and the variances of the codes supply it.",
-        hint="Two steps: np.linalg.qr(D.T) gives an orthonormal basis q of the subspace; the "
-        "SVD of x @ q gives the axes inside it, sorted.",
-        what="the directions",
-        read=_unsigned,
+        hint="Two steps: np.linalg.qr(D.T) gives an orthonormal basis q of the subspace; the SVD "
+        "of x @ q gives the axes inside it, sorted.",
+        what="the directions", read=_unsigned,
         cases=(_data_and_decoder((0, 1, 2, 3)), _data_and_decoder((0, 2, 3, 5))),
-        reference=_components,
-        tolerance=1e-3,
+        reference=_components, tolerance=1e-3,
         slips=[
             (lambda x, D: _components(x, D).T, "Expected one direction a column, shape (8, 4) in "
              "the test; yours are rows."),
@@ -286,61 +229,51 @@ EXERCISES = [
             (lambda x, D: D.T, lambda found, right, *_: "Directions have length 1; yours have "
              f"lengths {_lengths(found).min():.2f} to {_lengths(found).max():.2f}.",
              lambda found, *_: np.abs(_lengths(found) - 1).max() > 1e-3),
-            (lambda x, D: (D / np.linalg.norm(D, axis=1, keepdims=True)).T, "Your columns are "
-             "not orthogonal to each other. Make an orthonormal basis of the decoder's row space "
+            (lambda x, D: (D / np.linalg.norm(D, axis=1, keepdims=True)).T, "Your columns are not "
+             "orthogonal to each other. Make an orthonormal basis of the decoder's row space "
              "first (np.linalg.qr of D.T).",
              lambda found, *_: np.abs(found.T @ found - np.eye(4)).max() > 1e-3),
-            (lambda x, D: np.eye(8)[:, :4], "Your directions leave the decoder's row space; "
-             "every one must be a mixture of the rows of D.", _outside),
+            (lambda x, D: np.eye(8)[:, :4], "Your directions leave the decoder's row space; every "
+             "one must be a mixture of the rows of D.", _outside),
             (lambda x, D: _components(x, D)[:, ::-1], "These are the principal directions, but "
              "not in order: the one along which the data vary most comes first.", _permuted),
             (lambda x, D: np.linalg.qr(D.T)[0], "An orthonormal basis of the right subspace, but "
-             "still rotated inside it. Look at the covariance of the data *in* that basis, "
-             "x @ q, and turn the basis until it is diagonal.",
+             "still rotated inside it. Look at the covariance of the data *in* that basis, x @ q, "
+             "and turn the basis until it is diagonal.",
              lambda found, x, D: found.shape == D.T.shape),
         ],
     ),
     Exercise(
-        name="basics.causal_mask",
-        expects="a function of d",
+        name="basics.causal_mask", expects="a function of d",
         right="A loss that falls to nothing is the usual symptom of a leak: the model sees its "
         "target. The same two slips are made in Transformers' attention masks.",
         hint="Print the mask for d = 3. In x @ (W * mask), entry [s, t] carries input s to output "
         "t. Which entries must be 1?",
-        what="the mask",
-        read=array,
-        cases=((5,), (1,), (8,)),
+        what="the mask", read=array, cases=((5,), (1,), (8,)),
         reference=lambda d: np.triu(np.ones((d, d)), 1),
         slips=[
-            (lambda d: np.triu(np.ones((d, d))), "The diagonal is still open: output t sees "
-             "input t, copies it, and the loss falls to nothing. Close it (k=1)."),
-            (lambda d: np.tril(np.ones((d, d))), "That is the mask with both bugs. In "
-             "x @ (W * mask) the row is the input, the column the output: which half lets input "
-             "s reach output t only when s < t?"),
+            (lambda d: np.triu(np.ones((d, d))), "The diagonal is still open: output t sees input "
+             "t, copies it, and the loss falls to nothing. Close it (k=1)."),
+            (lambda d: np.tril(np.ones((d, d))), "That is the mask with both bugs. In x @ (W * "
+             "mask) the row is the input, the column the output: which half lets input s reach "
+             "output t only when s < t?"),
             (lambda d: np.tril(np.ones((d, d)), -1), "The diagonal is closed, but the arrow of "
-             "time is reversed: in x @ W the row is the input. This lets output t see only what "
-             "comes after it."),
+             "time is reversed: in x @ W the row is the input. Output t sees only what comes "
+             "after it."),
         ],
-        otherwise=lambda found, right, d: f"For d = {d} expected mask[s, t] = 1 where s < t and "
-        f"0 elsewhere; {int((found != right).sum())} of {d * d} entries differ.",
+        otherwise=lambda found, right, d: f"For d = {d} expected mask[s, t] = 1 where s < t and 0 "
+        f"elsewhere; {int((found != right).sum())} of {d * d} entries differ.",
     ),
     Exercise(
-        name="basics.families",
-        expects="a dictionary from model to word",
+        name="basics.families", expects="a dictionary from model to word",
         right="Names mislead, training pairs do not: to place a model you have never heard of, "
         "ask what goes in and what has to come out.",
         hint="Who is given noise? Who is given damaged text? Who must not see what comes next?",
-        reference=FAMILIES,
-        read=_families,
+        reference=FAMILIES, read=words(list(FAMILIES), "copy", "repair", "continue", "fool"),
         slips=[
             (FAMILIES | {model: word}, f"{model}: not {word!r}. {why}",
              lambda found, model=model, word=word: found[model] == word)
             for (model, word), why in _MISTAKEN.items() if FAMILIES[model] != word
         ],
-        otherwise=_first_mistaken,
     ),
 ]  # fmt: skip
-
-
-def _called(loss):
-    return next(k for k, v in (GOOD_LOSSES | BAD_LOSSES).items() if v is loss)

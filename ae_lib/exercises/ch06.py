@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, close, letters, number, truth
+from ae_lib.exercises._core import Exercise, close, has
+from ae_lib.exercises._readers import Wrong, letters, number, truth
 
 # Of the sentences that ship: how many there are, places in a row, words; and the mean number of
 # tokens of the first 10,000, <eos> not counted.
@@ -10,13 +11,7 @@ ARRAY = 36_500, 20, 8563
 MEAN_TOKENS = 7.4862
 
 
-def _holds(letter):
-    return lambda found: letter in found
-
-
-# -- text.one_word_apart -----------------------------------------------------------------
-
-
+# text.one_word_apart
 def _apart(a, b):
     a, b = sorted((a, b), key=len)
     same = 0
@@ -47,13 +42,11 @@ def _why_apart(found, right, *pair):
     return f"{a!r} and {b!r}: expected {right}; {_PAIRS.get((a, b)) or _PAIRS[b, a]}."
 
 
-# -- text.merge --------------------------------------------------------------------------
-
-
-def _merge(symbols, pair):
+# text.merge
+def _merge(symbols, pair, most=99):
     merged, i = [], 0
     while i < len(symbols):
-        both = tuple(symbols[i : i + 2]) == tuple(pair)
+        both = tuple(symbols[i : i + 2]) == tuple(pair) and i - len(merged) < most
         merged.append("".join(pair) if both else symbols[i])
         i += 1 + both
     return merged
@@ -68,11 +61,6 @@ def _merge_overlapping(symbols, pair):
         elif i == 0 or tuple(symbols[i - 1 : i + 1]) != tuple(pair):
             merged.append(symbol)
     return merged
-
-
-def _merge_once(symbols, pair):
-    at = next((i for i in range(len(symbols)) if tuple(symbols[i : i + 2]) == pair), len(symbols))
-    return [*symbols[:at], *(["".join(pair)] if at < len(symbols) else []), *symbols[at + 2 :]]
 
 
 _MERGES = {
@@ -90,6 +78,8 @@ _MERGES = {
 def _symbols(answer, what):
     if isinstance(answer, str):
         raise Wrong("Return the list of symbols, not one text.")
+    if not all(isinstance(symbol, str) for symbol in answer):
+        raise Wrong("Return the list of symbols, each of them a text.")
     return list(answer)
 
 
@@ -98,9 +88,7 @@ def _why_merged(found, right, symbols, pair):
     return f"{symbols} with {pair} gave {found!r}.{why}"
 
 
-# -- text.one_hot and text.silent --------------------------------------------------------
-
-
+# text.one_hot and text.silent
 def _size(entry, *units):
     """So many bytes for each entry of one array, in these units."""
     return [float(entry) * ARRAY[0] * ARRAY[1] * ARRAY[2] / unit for unit in units]
@@ -119,8 +107,7 @@ def _part(answer, what):
     return value / 100 if value > 1 else value
 
 
-# -- text.masked_accuracy and text.waste -------------------------------------------------
-
+# text.masked_accuracy and text.waste
 _TARGETS = np.array([[5, 6, 3, 0, 0, 0], [7, 3, 0, 0, 0, 0], [4, 5, 6, 7, 8, 3]])
 _PREDICTIONS = np.array([[5, 9, 3, 0, 0, 0], [0, 3, 0, 0, 9, 0], [4, 5, 6, 0, 0, 3]])
 
@@ -139,28 +126,23 @@ def _waste(lengths, size):
 
 EXERCISES = [
     Exercise(
-        name="text.one_word_apart",
-        expects="a function of two lists of words",
+        name="text.one_word_apart", expects="a function of two lists of words",
         right="A split that is checked this way measures what was learnt, not what was "
         "remembered.",
         hint="Walk along both lists while they agree. What must be true of the two rests?",
-        what="for the two lists",
-        read=truth,
-        cases=[(a.split(), b.split()) for p in _PAIRS for a, b in (p, p[::-1])],
-        reference=_apart,
+        what="for the two lists", read=truth,
+        cases=[(a.split(), b.split()) for p in _PAIRS for a, b in (p, p[::-1])], reference=_apart,
         slips=[
-            (lambda a, b: len(a) == len(b) and sum(x != y for x, y in zip(a, b, strict=True)) < 2,
+            ([lambda a, b: len(a) == len(b) and sum(x != y for x, y in zip(a, b, strict=True)) < 2,
+             lambda a, b: len(set(a) ^ set(b)) <= 2, lambda a, b: abs(len(a) - len(b)) <= 1],
              _why_apart),
-            (lambda a, b: len(set(a) ^ set(b)) <= 2, _why_apart),
-            (lambda a, b: abs(len(a) - len(b)) <= 1, _why_apart),
         ],
         otherwise=_why_apart,
     ),
     Exercise(
-        name="text.leaks",
-        expects="two letters, such as 'ab'",
-        right="Split first, by sentence; then let the training part alone decide, down to "
-        "which words exist.",
+        name="text.leaks", expects="two letters, such as 'ab'",
+        right="Split first, by sentence; then let the training part alone decide, down to which "
+        "words exist.",
         hint="Which lines look at sentences that will be held out? And is a row a sentence?",
         what="the two leaks",
         # (c) cuts what (a) has shuffled and mixed: it may stand for (a), or beside it.
@@ -169,11 +151,9 @@ EXERCISES = [
         reference="ad",
         slips=[
             ("bd", "(b) shuffles. That is harmless, as long as what is shuffled may be divided "
-             "anywhere.", _holds("b")),
-            ("e", "(e) turns training sentences into ids, and touches nothing else.",
-             _holds("e")),
-            (["d", "f"], "(f) pads the training sentences to their own longest one. No harm.",
-             _holds("f")),
+             "anywhere.", has("b")),
+            ("e", "(e) turns training sentences into ids, and touches nothing else.", has("e")),
+            ("df", "(f) pads the training sentences to their own longest one. No harm.", has("f")),
             ("a", "One leak is found. The other makes every held-out word a known one: who was "
              "allowed to vote on which words exist?"),
             ("d", "(d) is one. For the other: a sentence has several translations. How many rows "
@@ -181,76 +161,58 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="text.merge",
-        expects="a function of symbols and pair",
+        name="text.merge", expects="a function of symbols and pair",
         right="This function, some thousands of times over, is all that byte pair encoding is.",
         hint="Go from left to right with an index; after a merge, step over both symbols.",
-        what="the list of symbols",
-        read=_symbols,
+        what="the list of symbols", read=_symbols,
         cases=[(symbols.split(), tuple(pair.split())) for symbols, pair in _MERGES],
         reference=_merge,
         slips=[
-            (_merge_overlapping, _why_merged),
-            (lambda symbols, pair: " ".join(symbols).replace(" ".join(pair), "".join(pair))
-             .split(), _why_merged),
-            (_merge_once, _why_merged),
+            ([_merge_overlapping, {"most": 1},
+              lambda s, pair: " ".join(s).replace(" ".join(pair), "".join(pair)).split()],
+             _why_merged),
         ],
         otherwise=_why_merged,
     ),
     Exercise(
-        name="text.fair",
-        expects="a function of nats_per_token, tokens and characters",
+        name="text.fair", expects="a function of nats_per_token, tokens and characters",
         right="Losses per token are in different currencies; bits per character are not.",
-        hint="The whole text costs nats_per_token × tokens. Then change the unit, then share "
-        "it out over the characters.",
-        what="the bits per character",
-        cases=((4.0, 700, 2800), (1.5, 5000, 5000), (5.5, 90, 300)),
+        hint="The whole text costs nats_per_token × tokens. Then change the unit, then share it "
+        "out over the characters.",
+        what="the bits per character", cases=((4.0, 700, 2800), (1.5, 5000, 5000), (5.5, 90, 300)),
         reference=lambda nats, t, c: nats * t / np.log(2) / c,
         before="for {0} nats, {1} tokens, {2} characters: ",
         slips=[
-            (lambda nats, t, c: nats * t / c, "those are nats per character; a bit is fewer of "
-             "them, by ln 2."),
-            (lambda nats, t, c: nats / np.log(2), "those are bits per token, which is just what "
-             "cannot be compared."),
-            (lambda nats, t, c: nats / np.log(2) * c / t, "a token costs more than a character, "
-             "so divide the other way."),
-            (lambda nats, t, c: nats * np.log(2) * t / c, "one nat is more than one bit: 1.443 "
-             "of them."),
+            (lambda nats, t, c: nats * t / c, "those are nats per character; a bit is ln 2 of "
+             "them."),
+            (lambda nats, t, c: nats / np.log(2), "those are bits per token, which cannot be "
+             "compared."),
+            (lambda nats, t, c: nats / np.log(2) * c / t, "multiply by tokens, divide by "
+             "characters."),
+            (lambda nats, t, c: nats * np.log(2) * t / c, "a nat is 1.443 bits: divide by ln 2."),
         ],
         otherwise="you have {found:.4g}; what does the whole text cost, in bits?",
     ),
     Exercise(
-        name="text.one_hot",
-        expects="a number of gigabytes",
+        name="text.one_hot", expects="a number of gigabytes",
         right="No laptop holds that, to say what a few megabytes of whole numbers say.",
-        hint="sentences × steps × words is one array. How many arrays, and how many bytes "
-        "an entry?",
-        what="the size",
-        read=_gigabytes,
-        tolerance=0.01,
-        reference=_size(12, 1e9)[0],
+        hint="sentences × steps × words is one array. How many arrays, and how many bytes an "
+        "entry?",
+        what="the size", read=_gigabytes, tolerance=0.01, reference=_size(12, 1e9)[0],
         slips=[
-            *((wrong, "The right size, in other units: answer in gigabytes, 10⁹ bytes.")
-              for wrong in _size(12, 1, 1e6, 2**20)),
-            (_size(4, 1e9)[0], "That is one array; the listing passes three: two inputs and a "
-             "target."),
+            (_size(12, 1, 1e6, 2**20), "The right size in other units: answer in GB, 10⁹ bytes."),
+            (_size(4, 1e9)[0], "That is one array; there are three: two inputs and a target."),
             (_size(3, 1e9)[0], "You counted entries. Each is a float32, four bytes."),
-            (_size(24, 1)[0], "Eight bytes an entry is NumPy's default; Keras asks for float32, "
-             "four."),
-            (_size(12 / ARRAY[2], 1e9)[0], "Every step holds a whole row, as long as the "
-             "vocabulary."),
+            (_size(24, 1)[0], "You counted eight bytes an entry; Keras's float32 has four."),
+            (_size(12 / ARRAY[2], 1e9)[0], "Every step holds a row as long as the vocabulary."),
         ],
         otherwise="Multiply sentences, steps, words, four bytes and three arrays; answer in GB.",
     ),
     Exercise(
-        name="text.silent",
-        expects="a number between 0 and 1",
+        name="text.silent", expects="a number between 0 and 1",
         right="So an accuracy a little above this one may be padding and nothing else.",
         hint="A sentence of 7 words and an <eos> fills 8 of the 40 places.",
-        what="the accuracy",
-        read=_part,
-        tolerance=0.0075,
-        reference=1 - (MEAN_TOKENS + 1) / 40,
+        what="the accuracy", read=_part, tolerance=0.0075, reference=1 - (MEAN_TOKENS + 1) / 40,
         slips=[
             ((MEAN_TOKENS + 1) / 40, "That is the share of real targets: exactly those that the "
              "silent model misses."),
@@ -259,53 +221,44 @@ EXERCISES = [
             (0, "It is wrong about every word; but the metric counts other places, too.",
              lambda found: found < 0.05),
         ],
-        otherwise="Of the 40 places of a row, how many hold <pad>? The silent model is right "
-        "there.",
+        otherwise="Of a row's 40 places, how many hold <pad>? The silent model is right there.",
     ),
     Exercise(
-        name="text.masked_accuracy",
-        expects="a function of targets and predictions",
+        name="text.masked_accuracy", expects="a function of targets and predictions",
         right="Mask by the target, and divide by what is left.",
         hint="Choose the real places first, of targets and predictions alike; then take a mean.",
-        what="the accuracy",
-        cases=((_TARGETS, _PREDICTIONS), (_TARGETS, 0 * _TARGETS)),
+        what="the accuracy", cases=((_TARGETS, _PREDICTIONS), (_TARGETS, 0 * _TARGETS)),
         reference=_accuracy,
         slips=[
             (lambda t, p: (t == p).mean(), "Padding still counts as success."),
             (lambda t, p: (t == p).sum() / (t != 0).sum(), "More than 1 is no share: padding is "
              "among the hits, not among the targets."),
-            (lambda t, p: ((t == p) & (t != 0)).mean(), "Padding no longer counts as success, "
-             "but it is still divided by."),
+            (lambda t, p: ((t == p) & (t != 0)).mean(), "Padding no longer counts as success, but "
+             "it is still divided by."),
             (lambda t, p: (t == p)[p != 0].mean() if p.any() else 0.0, "You left out the places "
              "where the model *says* <pad>: it chooses its own exam."),
             (lambda t, p: np.mean([_accuracy(*row) for row in zip(t, p, strict=True)]), "You "
              "averaged over sentences first, so a word in a short one counts for more."),
-            (lambda t, p: _accuracy(t, p) if p.any() else 1.0, "A model that only says <pad> "
-             "gets {found:.2f}; expected 0.", lambda found, t, p: not p.any()),
+            (lambda t, p: _accuracy(t, p) if p.any() else 1.0, "A model that only says <pad> gets "
+             "{found:.2f}; expected 0.", lambda found, t, p: not p.any()),
         ],
         otherwise="{found:.3f} on a case where 8 of 11 real targets are hit.",
     ),
     Exercise(
-        name="text.waste",
-        expects="a function of lengths and batch_size",
+        name="text.waste", expects="a function of lengths and batch_size",
         right="Now you can say what an order of the sentences costs before you train on it.",
-        hint="Count places batch by batch: its items times its longest. What is not a token "
-        "is padding.",
-        what="the share",
-        cases=(([3, 5, 2, 10, 4], 2), ([1, 1, 9, 9, 1, 1], 2), ([7, 7, 7], 3)),
-        reference=_waste,
-        before="for lengths {0} in batches of {1}: ",
+        hint="Count places batch by batch: its items times its longest. What is not a token is "
+        "padding.",
+        what="the share", cases=(([3, 5, 2, 10, 4], 2), ([1, 1, 9, 9, 1, 1], 2), ([7, 7, 7], 3)),
+        reference=_waste, before="for lengths {0} in batches of {1}: ",
         slips=[
-            (lambda n, size: 1 - _waste(n, size), "that is the share of real tokens; the rest is "
-             "padding."),
+            (lambda n, size: 1 - _waste(n, size), "that is the share of real tokens."),
             (lambda n, size: np.mean([_waste(g, size) for g in _groups(n, size)]), "you averaged "
              "the batches' shares, but long batches hold more."),
-            (lambda n, size: _waste(n, len(n)), "you padded all to the longest of all, not to "
-             "that of the batch."),
-            (lambda n, size: 1 - sum(n) / sum(size * max(g) for g in _groups(n, size)), "the "
-             "last batch is smaller than the others."),
-            (lambda n, size: _waste(sorted(n), size), "keep the given order; whether to sort is "
-             "the caller's choice."),
+            (lambda n, size: _waste(n, len(n)), "pad to the longest of the batch, not of all."),
+            (lambda n, size: 1 - sum(n) / sum(size * max(g) for g in _groups(n, size)), "the last "
+             "batch is smaller than the others."),
+            (lambda n, size: _waste(sorted(n), size), "you sorted; keep the given order."),
         ],
         otherwise="you have {found:.3f}, expected {right:.3f}.",
     ),

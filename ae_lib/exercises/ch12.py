@@ -4,17 +4,24 @@ from functools import cache, partial
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, number, word
+from ae_lib.exercises._core import Exercise
+from ae_lib.exercises._readers import Wrong, number, word
 
-# -- gpu.bound ---------------------------------------------------------------------------
 
-
-def _floor(m, k, n, width, operations, bandwidth, *, each=2, sides="abc", join=max, swap=False):
+# gpu.bound
+def _floor(
+    m, k, n, width, operations, bandwidth, *, each=2, count=1, sides="abc", join=max, swap=False
+):
+    """Seconds and what bounds them; a mistake in the seconds leaves the word right."""
     cells = {"a": m * k, "b": k * n, "c": m * n}
-    arithmetic = each * m * k * n / operations
-    moving = width * sum(cells[side] for side in sides) / bandwidth
-    words = ("bytes", "arithmetic")[:: -1 if swap else 1]
-    return join((arithmetic, moving)), words[int(arithmetic > moving)]
+
+    def times(each, sides, count=1):
+        moved = width * count * sum(cells[side] for side in sides)
+        return each * m * k * n / operations, moved / bandwidth
+
+    arithmetic, moving = times(2, "abc")
+    bound = "arithmetic" if (arithmetic > moving) != swap else "bytes"
+    return join(times(each, sides, count)), bound
 
 
 _PRODUCTS = (
@@ -25,37 +32,6 @@ _PRODUCTS = (
     (900, 30, 800, 8, 5e11, 9e10),
     (900, 3, 800, 2, 5e11, 4e10),
 )
-
-
-def _seconds(**mistake):
-    return lambda *case: _floor(*case, **mistake)[0]
-
-
-_BOUND_SLIPS = (
-    (_seconds(join=sum), "You add the two times. The machine computes and moves bytes at the same "
-     "time, so the longer one is the floor."),
-    (_seconds(join=min), "You take the shorter of the two times; both have to be over before the "
-     "product is."),
-    (lambda m, k, n, w, o, b: 2 * m * k * n / o, "You count the arithmetic alone; for some "
-     "shapes moving the bytes takes longer."),
-    (lambda m, k, n, w, o, b: w * (m * k + k * n + m * n) / b, "You count the bytes alone; for "
-     "some shapes the arithmetic takes longer."),
-    (_seconds(each=1), "A multiply-add is two operations, as the makers of the machines count, "
-     "too: 2 m k n."),
-    (lambda m, k, n, w, o, b: max(m * n * (2 * k - 1) / o, _seconds()(m, k, n, w, 1e99, b)),
-     "k products and k − 1 sums is exact, but a multiply-add was to count as two "
-     "operations: 2 m k n."),
-    (_seconds(sides="ab"), "The result has to be written, too: m n numbers more."),
-    (_seconds(sides="ac"), "The second matrix, (k, n), is not read."),
-    (_seconds(sides="bc"), "The first matrix, (m, k), is not read."),
-    (lambda m, k, n, w, o, b: _floor(m, k, n, 1, o, b)[0], "You count numbers where bytes were "
-     "asked for: multiply by width."),
-    (lambda m, k, n, w, o, b: _floor(m, k, n, 8 * w, o, b)[0], "width and bandwidth are both in "
-     "bytes: no factor of 8."),
-    (lambda *case: 1e3 * _floor(*case)[0], "That is in milliseconds; return seconds."),
-    (lambda *case: 1e6 * _floor(*case)[0], "That is in microseconds; return seconds."),
-    (lambda *case: 1 / _floor(*case)[0], "That is products a second; return the seconds of one."),
-)  # fmt: skip
 
 
 def _why_floor(found, right, m, k, n, width, operations, bandwidth):
@@ -74,9 +50,32 @@ def _why_floor(found, right, m, k, n, width, operations, bandwidth):
     )
 
 
-# -- gpu.batch ---------------------------------------------------------------------------
+_BOUND_SLIPS = (
+    ({"join": sum}, "You add the two times. The machine computes and moves bytes at the same "
+     "time, so the longer one is the floor."),
+    ({"join": min}, "You take the shorter of the two times; both have to be over before the "
+     "product is."),
+    ({"join": lambda times: times[0]}, "You count the arithmetic alone; for some shapes moving "
+     "the bytes takes longer."),
+    ({"join": lambda times: times[1]}, "You count the bytes alone; for some shapes the arithmetic "
+     "takes longer."),
+    ([{"each": 1}, lambda m, k, *rest: _floor(m, k, *rest, each=2 - 1 / k)], "Count two "
+     "operations a multiply-add, and k of these for each of m n numbers: 2 m k n."),
+    ({"sides": "ab"}, "The result has to be written, too: m n numbers more."),
+    ({"sides": "ac"}, "The second matrix, (k, n), is not read."),
+    ({"sides": "bc"}, "The first matrix, (m, k), is not read."),
+    (lambda *case: _floor(*case, count=1 / case[3]), "You count numbers where bytes were asked "
+     "for: multiply by width."),
+    ({"count": 8}, "width and bandwidth are both in bytes: no factor of 8."),
+    ({"join": lambda times: 1e3 * max(times)}, "That is in milliseconds; return seconds."),
+    ({"join": lambda times: 1e6 * max(times)}, "That is in microseconds; return seconds."),
+    ({"join": lambda times: 1 / max(times)}, "That is products a second; return the seconds of "
+     "one."),
+    ({"swap": True}, _why_floor),
+)  # fmt: skip
 
 
+# gpu.batch
 def _choose(
     sizes, throughput, validation, test, *, by="mean", spread="best", pick="fastest", ddof=1
 ):
@@ -104,36 +103,29 @@ def _choose(
 
 
 _CHOICE_SLIPS = (
-    ({"by": "test"}, "You chose by the test losses. Then they are no longer an honest estimate of "
-     "the chosen run: choose by validation."),
-    ({"by": "both"}, "Your rule compares test losses with validation losses. The test list is not "
-     "there for choosing: leave it alone."),
-    ({"spread": "none"}, "That is the lowest mean validation loss. Its lead over a faster size is "
-     "smaller than its own spread between seeds: chance."),
-    ({"by": "luckiest", "spread": "none"}, "You chose the size with the luckiest single seed. "
-     "Compare means over seeds."),
-    ({"by": "luckiest"}, "You compare the luckiest seed of each size. Compare means over seeds."),
-    ({"by": "seed"}, "You compare the luckiest seed of each size. Compare means over seeds."),
-    ({"by": "lucky"}, "You let a size through if its luckiest seed is good enough. Its mean has "
+    ([{"by": "test"}, {"by": "test", "spread": "none"}], "You chose by the test losses. Then they "
+     "are no longer an honest estimate of the chosen run: choose by validation."),
+    ([{"by": "both"}], "Your rule compares test losses with validation losses. The test list is "
+     "not there for choosing: leave it alone."),
+    ([{"spread": "none"}], "That is the lowest mean validation loss. Its lead over a faster size "
+     "is smaller than its own spread between seeds: chance."),
+    ([{"by": "luckiest", "spread": "none"}, {"by": "luckiest"}, {"by": "seed"}], "You compare the "
+     "luckiest seed of each size. Compare means over seeds."),
+    ([{"by": "lucky"}], "You let a size through if its luckiest seed is good enough. Its mean has "
      "to be."),
-    ({"spread": "own"}, "You allow each size its own spread, so an unreliable one is let through "
-     "because it is unreliable. The spread is that of the best size."),
-    ({"spread": "largest"}, "You allow the largest of all spreads; the spread is that of the best "
-     "size."),
-    ({"spread": "error"}, "You divided the spread by the root of the number of seeds. That is the "
-     "error of the mean; the spread asked for is the standard deviation."),
-    ({"spread": "two"}, "You allow twice the spread; allowed is one."),
-    ({"spread": "all"}, "You take the standard deviation over all runs together. It measures what "
-     "batch size does to the loss; chance is the spread between the seeds of one size."),
-    ({"spread": "sizes"}, "You take the standard deviation between sizes. Chance is the spread "
+    ([{"spread": "own"}], "You allow each size its own spread, so an unreliable one is let "
+     "through because it is unreliable. The spread is that of the best size."),
+    ([{"spread": "largest"}], "You allow the largest of all spreads; the spread is that of the "
+     "best size."),
+    ([{"spread": "error"}], "You divided the spread by the root of the number of seeds. That is "
+     "the error of the mean; the spread asked for is the standard deviation."),
+    ([{"spread": "two"}], "You allow twice the spread; allowed is one."),
+    ([{"spread": "all"}], "You take the standard deviation over all runs together. Chance is the "
+     "spread between the seeds of one size, the best."),
+    ([{"spread": "sizes"}], "You take the standard deviation between sizes. Chance is the spread "
      "between the seeds of one size, the best."),
-    ({"pick": "largest"}, "Among the sizes that are good enough you take the largest batch. It "
-     "need not be the fastest: look at throughput."),
-    ({"pick": "last"}, "Among the sizes that are good enough you take the last in the list. Look "
-     "at throughput."),
-    ({"pick": "smallest"}, "Among the sizes that are good enough you take the smallest batch. You "
-     "want the fastest of them."),
-    ({"spread": "none", "by": "test"}, "That is the lowest test loss: choose by validation."),
+    *(([{"pick": pick}], f"Among the sizes that are good enough you take the {pick}. You want the "
+       "fastest: look at throughput.") for pick in ("largest", "last", "smallest")),
 )  # fmt: skip
 
 
@@ -166,9 +158,7 @@ def _why_batch(found, right, sizes, throughput, validation, test):
     )
 
 
-# -- gpu.cudnn: Keras 3, keras/src/layers/rnn/lstm.py, keras/src/backend/tensorflow/rnn.py ---
-
-
+# gpu.cudnn: Keras 3, keras/src/layers/rnn/lstm.py, keras/src/backend/tensorflow/rnn.py
 def _encoder(sentences, *, right=True, reverse=False, cut=False, **changes):
     settings = {"units": 512, "activation": "tanh", "recurrent_activation": "sigmoid"}
     settings |= {"dropout": 0.2, "recurrent_dropout": 0, "unroll": False, "return_sequences": True}
@@ -190,38 +180,24 @@ _DEFAULTS = {
 # Harmless settings, each with another value, and what is said if it was changed.
 _KEPT = {
     "units": (256, "The number of units does not matter to the kernel"),
-    "dropout": (
-        0,
-        "Dropout of the *inputs* is harmless, for it is applied before the kernel begins",
-    ),
+    "dropout": (0, "Dropout of the *inputs* is applied before the kernel begins"),
     "return_sequences": (False, "Whether all steps are returned does not matter to the kernel"),
     "return_state": (True, "Whether the state is returned does not matter to the kernel"),
     "go_backwards": (True, "The direction was not the trouble"),
     "stateful": (True, "Whether the state is kept between batches was not the trouble"),
 }
 _FORBIDDEN = {
-    "activation": (
-        "relu",
-        "The kernel has tanh built in; for any other, Keras runs its own loop.",
-    ),
-    "recurrent_activation": (
-        "hard_sigmoid",
-        "The kernel has the sigmoid built in. hard_sigmoid was Keras's "
-        "default once and still stands in old listings; recurrent_activation must be the sigmoid.",
-    ),
-    "recurrent_dropout": (
-        0.2,
-        "recurrent_dropout acts inside the time loop, and the kernel is that "
-        "loop: nothing can be done between its steps. Make it 0; dropout of the inputs may stay.",
-    ),
-    "unroll": (
-        True,
-        "An unrolled LSTM is a long row of small operations, one after the other; the "
-        "kernel needs unroll=False.",
-    ),
+    "activation": ("relu", "The kernel has tanh built in; else Keras runs its own loop."),
+    "recurrent_activation": ("hard_sigmoid", "The kernel has the sigmoid built in. hard_sigmoid "
+     "was Keras's default once and still stands in old listings; recurrent_activation must be the "
+     "sigmoid."),
+    "recurrent_dropout": (0.2, "recurrent_dropout acts inside the time loop, and the kernel is "
+     "that loop. Make it 0; dropout of the inputs may stay."),
+    "unroll": (True, "An unrolled LSTM is a long row of small operations; the kernel needs "
+     "unroll=False."),
     "use_bias": (False, "The kernel always adds a bias: use_bias=True."),
     "use_cudnn": (False, 'use_cudnn=False forbids what you are looking for; leave it at "auto".'),
-}
+}  # fmt: skip
 _SENTENCES = (
     [[7, 8, 9], [4, 5, 6, 7, 8], [3], [9, 2]],
     [[5, 3], [6, 1], [2, 4]],
@@ -231,9 +207,8 @@ _SENTENCES = (
 
 def _settings(answer, what):
     if not isinstance(answer, dict):
-        raise Wrong(
-            f"Expected the settings as a dict, before the ids; got {type(answer).__name__}."
-        )
+        kind = type(answer).__name__
+        raise Wrong(f"Expected the settings as a dict, before the ids; got {kind}.")
     for name in answer:
         if name not in _DEFAULTS and name != "name":
             raise Wrong(f"{str(name)[:40]!r} was not among the settings, and need not be.")
@@ -288,66 +263,51 @@ def _with_ids(change):
 
 EXERCISES = [
     Exercise(
-        name="gpu.bound",
-        expects='a function that returns seconds, and "bytes" or "arithmetic"',
+        name="gpu.bound", expects='a function that returns seconds, and "bytes" or "arithmetic"',
         right="One row of a batch has to fetch the whole matrix for two operations a number; a "
         "hundred rows share the fetch. That is why large batches are fast.",
         hint="Work out two times: operations by operations a second, bytes by bytes a second. "
         "Three matrices cross the memory, and the machine does both things at once.",
         what=("the seconds", '"bytes" or "arithmetic"'),
-        read=(number, word("bytes", "arithmetic")),
-        cases=_PRODUCTS,
-        tolerance=5e-4,
+        read=(number, word("bytes", "arithmetic")), cases=_PRODUCTS, tolerance=5e-4,
         reference=_floor,
-        slips=[
-            *((lambda *c, time=time: (time(*c), _floor(*c)[1]), message)
-              for time, message in _BOUND_SLIPS),
-            (lambda *c: _floor(*c, swap=True), _why_floor),
-        ],
+        slips=list(_BOUND_SLIPS),
         otherwise=_why_floor,
     ),
     Exercise(
-        name="gpu.batch",
-        expects="a function that returns one of the sizes",
+        name="gpu.batch", expects="a function that returns one of the sizes",
         right="A lead that another seed would undo is no reason to wait longer. What is beyond "
         "the spread is: the largest batch is often not worth its speed.",
         hint="Mean over seeds for each size; the best of them; its own standard deviation. Who is "
         "within? Only then look at throughput.",
-        what="the chosen size",
-        cases=_curves,
-        every=True,
-        reference=_choose,
+        what="the chosen size", cases=_curves, every=True, reference=_choose,
         slips=[
-            (lambda sizes, speed, *_: sizes[int(np.argmax(speed))], "You take the fastest of "
-             "all, whatever its loss. Only sizes that are as good as the best, up to chance, may "
-             "be compared by throughput."),
+            (lambda sizes, speed, *_: sizes[int(np.argmax(speed))], "You take the fastest of all, "
+             "whatever its loss. Only sizes that are as good as the best, up to chance, may be "
+             "compared by throughput."),
             (lambda sizes, *_: max(sizes), "You always take the largest batch. Look at the "
              "losses, and at throughput."),
-            *((partial(_choose, **mistake, ddof=ddof), message)
-              for ddof in (1, 0) for mistake, message in _CHOICE_SLIPS),
-            (lambda sizes, speed, *rest: speed[sizes.index(_choose(sizes, speed, *rest))],
-             "That is a throughput; return the batch size that has it.",
+            *(([{**wrong, "ddof": ddof} for wrong in several for ddof in (1, 0)], message)
+              for several, message in _CHOICE_SLIPS),
+            (lambda sizes, speed, *rest: speed[sizes.index(_choose(sizes, speed, *rest))], "That "
+             "is a throughput; return the batch size that has it.",
              lambda found, sizes, speed, *_: found in speed),
             (lambda sizes, *rest: sizes.index(_choose(sizes, *rest)), "That is a place in the "
-             "list; return the batch size that stands there.", lambda found, sizes, *_:
-             found not in sizes and found in range(len(sizes))),
+             "list; return the batch size that stands there.",
+             lambda found, sizes, *_: found not in sizes and found in range(len(sizes))),
             (lambda *case: _choose(*case) + 0.5, "Return one of the sizes {0}; got {found:g}.",
              lambda found, sizes, *_: found not in sizes),
         ],
         otherwise=_why_batch,
     ),
     Exercise(
-        name="gpu.cudnn",
-        expects="a function that returns settings and ids",
+        name="gpu.cudnn", expects="a function that returns settings and ids",
         right="Three settings kept it away, and none of them said so. The padding would have been "
         "next: the kernel takes no mask that begins with False, nor a row that is all padding.",
         hint="The kernel is the whole time loop, with its activations, in one call; it is told "
         "one length for each row. Which settings ask for something inside that loop?",
-        what=("the settings", "the ids"),
-        read=(_settings, _ids),
-        unique=False,
-        cases=[(sentences,) for sentences in _SENTENCES],
-        reference=_encoder,
+        what=("the settings", "the ids"), read=(_settings, _ids), unique=False,
+        cases=[(sentences,) for sentences in _SENTENCES], reference=_encoder,
         slips=[
             *(_setting(name, value, f"{why}: leave {name} as it was.", lambda name, value:
                        _equal(value, (_DEFAULTS | _encoder([[1]])[0])[name]))
@@ -367,8 +327,8 @@ EXERCISES = [
              "padding had to move.", _rows(lambda row, words: row != words)),
             (partial(_encoder, right=False), lambda found, right, sentences: "The mask of "
              f"{next(r for r in found[1].astype(int).tolist() if 0 in r)} begins with False or "
-             "has a hole. The kernel is told one length a row, so all padding has to stand on "
-             "the right.", lambda found, sentences: any(
+             "has a hole. The kernel is told one length a row, so all padding has to stand on the "
+             "right.", lambda found, sentences: any(
                  row[: len(words)].tolist() != words
                  for row, words in zip(found[1], sentences, strict=True))),
             (_with_ids(lambda ids: np.pad(ids, ((0, 0), (0, 2)))), lambda found, right, sentences:

@@ -1,29 +1,26 @@
 """Exercises of chapter 12 on one step of training: float16, gradient accumulation."""
 
-from functools import partial
-
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, array, changed, close, number
+from ae_lib.exercises._core import Exercise, changed, close
+from ae_lib.exercises._readers import Wrong, array, number
 
-# -- gpu.overflow ------------------------------------------------------------------------
 
-
+# gpu.overflow
 def _scaled_step(
     gradient, weights, scale, good, rate=0.1, clip=1.0, patience=3, *,
     unscale="float32", clipping="after", squares="float32", skip="both", shrink=0.5,
-    forget=True, grow=2, again=True, late=0, repair=""
+    forget=True, grow=2, again=True, late=0, repair="", dtype="float32"
 ):  # fmt: skip
     g = np.asarray(gradient(weights, scale))
     g = np.nan_to_num(g) if repair == "float16" else g
-    if unscale == "float16":
-        g = (g / np.float16(scale)).astype("float32")
-    elif unscale == "float32" and clipping != "before":
-        g = g.astype("float32") / np.float32(scale)
-    g = np.nan_to_num(g.astype("float32")) if repair == "late" else g.astype("float32")
+    g = g.astype("float16" if unscale == "float16" else "float32")
+    if unscale != "never" and clipping != "before":
+        g = (g / g.dtype.type(scale)).astype("float32")
+    g = np.nan_to_num(g) if repair == "late" else g
     lost = {"both": ~np.isfinite(g), "inf": np.isinf(g), "nan": np.isnan(g), "none": g != g + 0}
     if skip != "none" and lost[skip].any():
-        return weights, scale * shrink, 0 if forget else good
+        return weights.astype(dtype), scale * shrink, 0 if forget else good
     if skip == "none" and lost["both"].any():
         scale, good = scale * shrink, -1
     norm = np.sqrt((g.astype(squares) ** 2).sum(dtype=squares)).astype("float32")
@@ -31,7 +28,7 @@ def _scaled_step(
         g = g * np.float32((1 if clipping == "unit" else clip) / norm)
     if clipping == "before":
         g = g / np.float32(scale)
-    weights, good = (weights - rate * g).astype("float32"), good + 1
+    weights, good = (weights - rate * g).astype(dtype), good + 1
     if good == patience + late:
         return weights, grow * scale, 0 if again else good
     return weights, scale, good
@@ -56,14 +53,14 @@ _STEP_SLIPS = (
      "is inf, and the step is 0. astype(\"float32\") comes first."),
     ({"skip": "none"}, "The gradient holds inf or NaN, and the step was taken all the same. One "
      "such step and the weights are lost: leave them as they are."),
-    *(({"repair": when}, "np.nan_to_num has put numbers in place of inf and NaN, and the step "
-       "was taken with them. What overflowed is not known: leave the weights as they are, and "
-       "halve `scale`.") for when in ("late", "float16")),
-    ({"skip": "inf"}, "You look for inf alone; inf − inf inside the model is NaN. "
-     "np.isfinite finds both."),
+    ([{"repair": "late"}, {"repair": "float16"}], "np.nan_to_num has put numbers in place of inf "
+     "and NaN, and the step was taken with them. What overflowed is not known: leave the weights "
+     "as they are, and halve `scale`."),
+    ({"skip": "inf"}, "You look for inf alone; inf − inf inside the model is NaN. np.isfinite "
+     "finds both."),
     ({"skip": "nan"}, "You look for NaN alone; an overflow is inf. np.isfinite finds both."),
-    ({"shrink": 1}, "After an overflow `scale` stays as it was, so the next step overflows, "
-     "too: halve it."),
+    ({"shrink": 1}, "After an overflow `scale` stays as it was, so the next step overflows, too: "
+     "halve it."),
     ({"shrink": 2}, "After an overflow `scale` has doubled; it was too large: halve it."),
     ({"forget": False}, "An overflow ends the series of good steps: `good` is 0 again."),
     ({"grow": 1}, "`scale` never grows. After one overflow it would stay small for ever, and "
@@ -124,29 +121,18 @@ def _ask_step(step, gradient, weights, scale, good, rate, clip, patience, steps)
     return state
 
 
-def _in_float64(*case, **options):
-    weights, *rest = _scaled_step(*case, **options)
-    return weights.astype("float64"), *rest
-
-
-def _in_float16(*case, **options):
-    weights, *rest = _scaled_step(*case, **options)
-    return weights.astype("float16"), *rest
-
-
-_TYPES = {
-    "float16": (_in_float16, "The new weights are float16. A step smaller than a thousandth of a "
-                "weight would be rounded away: keep them in float32."),
-    "float64": (_in_float64, "The new weights are float64. Somewhere a float64 number has come "
-                "in and made all that it touched twice as long: end with "
-                '.astype("float32").'),
-}  # fmt: skip
+_TYPE_SLIPS = (
+    ({"dtype": "float16"}, "The new weights are float16. A step smaller than a thousandth of a "
+     "weight would be rounded away: keep them in float32."),
+    ({"dtype": "float64"}, "The new weights are float64. Somewhere a float64 number has made all "
+     "that it touched twice as long: end with .astype(\"float32\")."),
+)  # fmt: skip
 
 
 def _weights(answer, what):
-    slip = _TYPES.get(str(getattr(answer, "dtype", "")))
-    if slip:
-        raise Wrong(slip[1], slip)
+    for slip in _TYPE_SLIPS:
+        if str(getattr(answer, "dtype", "")) == slip[0]["dtype"]:
+            raise Wrong(slip[1], slip)
     return array(answer, what)
 
 
@@ -171,9 +157,7 @@ def _why_step(found, right, gradient, weights, scale, good, rate, clip, patience
     )
 
 
-# -- gpu.accumulate ----------------------------------------------------------------------
-
-
+# gpu.accumulate
 def _accumulate(
     gradient, weights, micro_batches, every, rate, *, by="rows", reset="both", rest=True, sign=-1
 ):
@@ -197,20 +181,19 @@ _GROUP_SLIPS = (
      "more than a row in a large one. Weigh each gradient by its number of rows."),
     ({"by": "every"}, "You divide the sum of the gradients by `every`. The micro-batches differ "
      "in size, and the last group may have fewer: weigh by rows, divide by rows."),
-    ({"by": "last"}, "You divide by the last micro-batch's rows times `every`; the "
-     "micro-batches differ in size. Count the rows."),
+    ({"by": "last"}, "You divide by the last micro-batch's rows times `every`; the micro-batches "
+     "differ in size. Count the rows."),
     ({"by": "gradients"}, "You add the gradients up: the step grows with the number of "
      "micro-batches. The mean over the rows of the group was wanted."),
-    ({"by": "sum"}, "That is the gradient of the summed loss. Divide it by the rows of the "
-     "group."),
-    ({"reset": "none"}, "Nothing is reset after a step, so the next group's gradient still "
-     "holds the one before it."),
+    ({"by": "sum"}, "That is the gradient of the summed loss. Divide it by the group's rows."),
+    ({"reset": "none"}, "Nothing is reset after a step, so the next group's gradient still holds "
+     "the one before it."),
     ({"reset": "rows"}, "The sum of gradients is not reset after a step: the next group still "
      "holds the one before it."),
     ({"reset": "total"}, "The count of rows is not reset after a step, so each step is smaller "
      "than the one before it."),
-    ({"rest": False}, "The last group has fewer micro-batches and is dropped. It takes its "
-     "step, too."),
+    ({"rest": False}, "The last group has fewer micro-batches and is dropped. It takes its step, "
+     "too."),
     ({"sign": 1}, "The sign: against the gradient the loss falls."),
 )  # fmt: skip
 
@@ -257,47 +240,37 @@ def _in_place(gradient, weights, *rest):
 
 EXERCISES = [
     Exercise(
-        name="gpu.overflow",
-        expects="a function that returns weights, scale and good",
+        name="gpu.overflow", expects="a function that returns weights, scale and good",
         right="The scale climbs until something overflows, gives up that one step, and climbs "
         "again: it keeps itself as large as float16 allows. bfloat16 has the range of float32 and "
         "needs none of it.",
         hint="Order: to float32, divide by scale, look for what is not finite, clip, step. Only "
         "then the bookkeeping of scale and good.",
-        what=("the new weights", "the new scale", "the new good"),
-        read=(_weights, number, number),
-        cases=lambda: list(_cases()),
-        tolerance=1.5e-3,
-        ask=_ask_step,
-        reference=_scaled_step,
+        what=("the new weights", "the new scale", "the new good"), read=(_weights, number, number),
+        cases=lambda: list(_cases()), tolerance=1.5e-3, ask=_ask_step, reference=_scaled_step,
         slips=[
-            *_TYPES.values(),
-            *((partial(_scaled_step, **slip), message) for slip, message in _STEP_SLIPS),
+            *_TYPE_SLIPS,
+            *_STEP_SLIPS,
             (lambda *c, **o: (lambda w, s, g: (w, g, s))(*_scaled_step(*c, **o)), "`scale` and "
              "`good` are exchanged: the weights, then `scale`, then `good`."),
         ],
         otherwise=_why_step,
     ),
     Exercise(
-        name="gpu.accumulate",
-        expects="a function that returns the final weights",
+        name="gpu.accumulate", expects="a function that returns the final weights",
         right="The same steps as with the large batch, to the last digits, in the memory of the "
         "small ones. With padded text, count tokens instead of rows.",
-        hint="A mean times its number of rows is a sum, and sums may be added. What do you "
-        "divide by at the end, and what begins at 0 again?",
-        what=("the final weights", "the rows at once"),
-        read=(array, number),
-        cases=lambda: list(_groups()),
-        tolerance=1e-5,
-        ask=_ask_train,
-        reference=_accumulate,
+        hint="A mean times its number of rows is a sum, and sums may be added. What do you divide "
+        "by at the end, and what begins at 0 again?",
+        what=("the final weights", "the rows at once"), read=(array, number),
+        cases=lambda: list(_groups()), tolerance=1e-5, ask=_ask_train, reference=_accumulate,
         slips=[
             (_in_place, "Your function changed the caller's weights in place, as `weights -= …` "
-             "does: the start is lost to whoever goes on from it. Write "
-             "`weights = weights - …`.", changed),
-            (_joined, "The weights are right, but gradient was given {found[1]:.0f} rows at "
-             "once; no micro-batch has more than {right[1]:.0f}. Joining them costs the memory "
-             "that is to be saved."),
+             "does: the start is lost to whoever goes on from it. Write `weights = weights - …`.",
+             changed),
+            (_joined, "The weights are right, but gradient was given {found[1]:.0f} rows at once; "
+             "no micro-batch has more than {right[1]:.0f}. Joining them costs the memory that is "
+             "to be saved."),
             (lambda g, w, batches, *_: (g(w, *batches[0]), w)[1], "The weights have not moved; "
              "take a step after each group."),
             (lambda g, w, batches, every, rate: _accumulate(g, w, batches, 1, rate), "You take a "
@@ -307,13 +280,13 @@ EXERCISES = [
              "You take one step for the whole list; take one for each group of `every`."),
             (lambda g, w, batches, every, rate: _accumulate(g, w, batches, every, 1), "The "
              "gradient is right, but `rate` is missing in the step."),
-            *((partial(_accumulate, **mistake), message) for mistake, message in _GROUP_SLIPS),
+            *_GROUP_SLIPS,
             (lambda g, w, *_: 2 * w, "Your function never calls gradient(weights, x, y).",
              lambda found, *_: not found[1]),
         ],
-        otherwise=lambda found, right, gradient, weights, batches, every, rate: "Micro-batches "
-        f"of {', '.join(str(len(x)) for x, _ in batches)} rows with every={every}: other weights "
-        "than those of the whole groups. For each group: the sum of len(x) × gradient, divided "
-        "by the sum of len(x), all at the same weights.",
+        otherwise=lambda found, right, gradient, weights, batches, every, rate: "Micro-batches of "
+        f"{', '.join(str(len(x)) for x, _ in batches)} rows with every={every}: other weights "
+        "than those of the whole groups. For each group: the sum of len(x) × gradient, divided by "
+        "the sum of len(x), all at the same weights.",
     ),
 ]  # fmt: skip

@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, Wrong, letters, number
+from ae_lib.exercises._core import Exercise
+from ae_lib.exercises._readers import Wrong, letters, number
 
-# -- gpu.resume --------------------------------------------------------------------------
 
-
+# gpu.resume
 class Run:
     """Adam on shuffled rows; the chapter prints this class."""
 
@@ -36,13 +36,9 @@ class Run:
 STATE = ("weights", "m", "v", "steps", "place", "order", "rng")
 
 
-def _checkpoint(run, *, leave=(), copies=True):
-    held = {name: getattr(run, name) for name in STATE if name not in leave}
+def _checkpoint(run, *, leave=None, copies=True):
+    held = {name: getattr(run, name) for name in STATE if name != leave}
     return copy.deepcopy(held) if copies else held
-
-
-def _rounded(run):
-    return {**_checkpoint(run), "weights": run.weights.round(3)}
 
 
 _FORGOTTEN = {
@@ -132,46 +128,32 @@ def _load(saved, x, y):
 
 def _differs(run, other):
     """The first part of the state in which two runs differ, or None."""
-    for name in STATE:
-        mine, theirs = getattr(run, name), getattr(other, name)
-        if name == "rng":
-            mine, theirs = mine.bit_generator.state, theirs.bit_generator.state
-            if mine != theirs:
-                return name
-        elif not np.array_equal(mine, theirs):
-            return name
-    return None
+
+    def part(run, name):
+        value = getattr(run, name)
+        return value.bit_generator.state if name == "rng" else np.asarray(value).tolist()
+
+    return next((name for name in STATE if part(run, name) != part(other, name)), None)
 
 
 def _shown(found, killed):
     return f"Killed after step {killed}, the resumed weights differ from step {found[2]} on."
 
 
+def _why_forgot(name, found, right, killed):
+    return f"{_shown(found, killed)} {_FORGOTTEN[name]}"
+
+
 def _is(outcome, name=None):
     return lambda found, killed: found[0] == outcome and name in (None, found[1])
 
 
-def _forgot(name):
-    return (
-        partial(_checkpoint, leave=(name,)),
-        lambda found, right, killed: f"{_shown(found, killed)} {_FORGOTTEN[name]}",
-        _is("forgotten", name),
-    )
-
-
-# -- gpu.efficiency ----------------------------------------------------------------------
-
-
-def _efficiency(
-    compute, parameters, bits, latency, workers, *, width=4, ways=2, octet=8, pieces=None,
-    hops=None
-):  # fmt: skip
+# gpu.efficiency
+def _efficiency(compute, parameters, bits, latency, workers, *, share=lambda w: 2 * (w - 1) / w,
+                hops=lambda w: 2 * (w - 1), width=4, octet=8):  # fmt: skip
     """Share of a step that computes when a ring averages the gradients; or with a mistake."""
-    share = (workers - 1) / workers if pieces is None else pieces
-    hops = ways * (workers - 1) if hops is None else hops
-    return compute / (
-        compute + ways * share * parameters * width / (bits / octet) + hops * latency
-    )
+    sent = share(workers) * parameters * width / (bits / octet)
+    return compute / (compute + sent + hops(workers) * latency)
 
 
 def _remedies(compute, parameters, bits, latency, workers):
@@ -184,9 +166,12 @@ def _remedies(compute, parameters, bits, latency, workers):
     }
 
 
-def _explain(*case):
+def _explain(*case, then=None, **mistake):
+    """The efficiency, perhaps with a mistake, and the measures that lift it to a half."""
+    found = _efficiency(*case, **mistake)
     lifted = _remedies(*case).items()
-    return _efficiency(*case), "".join(letter for letter, value in lifted if value >= 0.5)
+    letters = "".join(letter for letter, value in lifted if value >= 0.5)
+    return then(found, *case) if then else found, letters
 
 
 _RINGS = (
@@ -204,60 +189,47 @@ _WHY = {
     "d": "(d) sends more messages and more bytes for the same work on each worker",
 }
 
-
-def _ring(**mistake):
-    return lambda *case: _efficiency(*case, **mistake)
-
-
-def _talk(*case):
-    return case[0] / _efficiency(*case) - case[0]
-
-
+_LATENCIES = {
+    "missing": lambda w: 0,
+    "counted once": lambda w: 1,
+    "counted twice": lambda w: 2,
+    "counted for w − 1 messages": lambda w: w - 1,
+    "counted for 2 w messages": lambda w: 2 * w,
+    "divided by the number of workers": lambda w: 2 * (w - 1) / w,
+}
 _RING_SLIPS = (
-    (_ring(ways=1), "You count one way round the ring. First the sums travel, then the finished "
-     "means: 2 (w − 1) messages."),
-    (_ring(octet=1), "Networks are sold in bits a second, and a byte is eight of them: divide "
-     "bits by 8."),
-    (_ring(octet=1 / 8), "bits / 8 are the bytes a second; you multiplied by 8."),
-    (lambda *c: _efficiency(*c, pieces=c[-1] - 1), "You send all gradients in every message. In a "
-     "ring each message holds 1/w of them."),
-    (lambda *c: _efficiency(*c, pieces=1, hops=2 * c[-1]), "You count 2 w messages; in a ring "
-     "2 (w − 1) are enough, for each worker has one part to begin with."),
-    (lambda *c: _efficiency(*c, pieces=1, ways=1), "You send all gradients once. A ring sends "
-     "2 (w − 1) messages of 1/w each."),
-    (lambda *c: _efficiency(*c, pieces=1, ways=1, hops=2 * (c[-1] - 1)), "The bytes of all "
-     "gradients are sent once. A ring sends 2 (w − 1) messages of 1/w each."),
-    (_ring(pieces=1), "You send all gradients twice; in a ring each worker sends 2 (w − 1) "
+    ({"share": lambda w: (w - 1) / w, "hops": lambda w: w - 1}, "You count one way round the "
+     "ring. First the sums travel, then the finished means: 2 (w − 1) messages."),
+    ([{"octet": 1}, {"octet": 1 / 8}], "Networks are sold in bits a second, and a byte is eight "
+     "of them: divide bits by 8."),
+    ({"share": lambda w: 2 * (w - 1)}, "You send all gradients in every message. In a ring each "
+     "message holds 1/w of them."),
+    ({"share": lambda w: 2, "hops": lambda w: 2 * w}, "You count 2 w messages; in a ring 2 (w − "
+     "1) are enough, for each worker has one part to begin with."),
+    ([{"share": lambda w: 1, "hops": lambda w: w - 1}, {"share": lambda w: 1}], "You send all "
+     "gradients once. A ring sends 2 (w − 1) messages of 1/w each."),
+    ({"share": lambda w: 2}, "You send all gradients twice; in a ring each worker sends 2 (w − 1) "
      "messages of 1/w each, a little less."),
-    (lambda *c: _efficiency(*c, pieces=1 / c[-1]), "The latency is counted for every message, the "
-     "bytes for two of them only: each of the 2 (w − 1) holds 1/w."),
-    (_ring(hops=0), "The latency is missing: each of the 2 (w − 1) messages costs it."),
-    (_ring(hops=1), "The latency is counted once; each of the 2 (w − 1) messages costs it."),
-    (lambda *c: _efficiency(*c, hops=2 * (c[-1] - 1) / c[-1]), "The latency is divided by the "
-     "number of workers. Only the bytes of a message are; each of the 2 (w − 1) costs its latency "
-     "whole."),
-    (_ring(hops=2), "The latency is counted twice; each of the 2 (w − 1) messages costs it."),
-    (lambda *c: _efficiency(*c, hops=c[-1] - 1), "The bytes go both ways, but the latency is "
-     "counted for w − 1 messages; there are 2 (w − 1)."),
-    (lambda *c: _efficiency(*c, hops=2 * c[-1]), "The latency is counted for 2 w messages; there "
-     "are 2 (w − 1)."),
-    (_ring(width=1), "You count a quarter of the bytes: each number has four."),
-    (_ring(width=2), "You count half of the bytes. Each number has four of them as it is (two are "
-     "measure b), and there are 2 (w − 1) messages of 1/w each."),
-    (_ring(width=8), "You count twice the bytes: each number has four, and the 2 (w − 1) messages "
-     "are both ways already."),
-    (lambda *c: c[0] / max(c[0], _talk(*c)), "You divide computing by communication alone, or by "
-     "the longer of the two. Nothing overlaps, so the whole is the sum of both."),
-    (lambda *c: 1 - _efficiency(*c), "That is the share that goes into communication; the "
+    ({"share": lambda w: 2 / w}, "The latency is counted for every message, the bytes for two of "
+     "them only: each of the 2 (w − 1) holds 1/w."),
+    *(({"hops": hops}, f"The latency is {how}; each of the 2 (w − 1) messages costs it "
+       "whole.") for how, hops in _LATENCIES.items()),
+    *(({"width": width}, f"You count {how} the bytes: each number has four (two are measure b), "
+       "and the 2 (w − 1) messages are both ways already.")
+      for how, width in {"a quarter of": 1, "half of": 2, "twice": 8}.items()),
+    ({"then": lambda e, compute, *_: compute / max(compute, compute / e - compute)}, "You divide "
+     "computing by communication alone, or by the longer of the two. Nothing overlaps, so the "
+     "whole is the sum of both."),
+    ({"then": lambda e, *_: 1 - e}, "That is the share that goes into communication; the "
      "efficiency is the rest."),
-    (lambda *c: c[-1] * _efficiency(*c), "That is the speed-up over one worker; the efficiency is "
-     "that, divided by the number of workers."),
-    (lambda *c: _efficiency(*c) / c[-1], "Each worker computes on a batch of its own all the "
-     "time: do not divide by the number of workers."),
-    (lambda *c: _efficiency(c[0] / c[-1], *c[1:]), "Each worker has a batch of its own: `compute` "
-     "is its time, not to be divided by the number of workers."),
-    (lambda *c: 100 * _efficiency(*c), "That is in per cent; return a share between 0 and 1."),
-    (lambda *c: 1 / _efficiency(*c), "Turned round: computing divided by the whole, not the whole "
+    ({"then": lambda e, *case: case[-1] * e}, "That is the speed-up over one worker; divide it by "
+     "the number of workers."),
+    ([{"then": lambda e, *case: e / case[-1]},
+      {"then": lambda e, *case: _efficiency(case[0] / case[-1], *case[1:])}], "Each worker has a "
+     "batch of its own, and computes on it for the time `compute`: do not divide by the number of "
+     "workers."),
+    ({"then": lambda e, *_: 100 * e}, "That is in per cent; return a share between 0 and 1."),
+    ({"then": lambda e, *_: 1 / e}, "Turned round: computing divided by the whole, not the whole "
      "by computing."),
 )  # fmt: skip
 
@@ -281,93 +253,60 @@ def _why_ring(found, right, *case):
     )
 
 
-# -- gpu.bill ----------------------------------------------------------------------------
-
-
-def _bill(sizes, seconds, target, price):
+# gpu.bill
+def _bill(sizes, seconds, target, price, *, by=None, divide=3600):
+    """Hours and money; ``by(sizes, seconds, target, b, log_a)`` gives other seconds."""
     b, log_a = np.polyfit(np.log(sizes), np.log(seconds), 1)
-    hours = np.exp(log_a + b * np.log(target)) / 3600
-    return hours, hours * price
+    found = by(sizes, seconds, target, b, log_a) if by else np.exp(log_a + b * np.log(target))
+    return found / divide, found / divide * price
 
 
-def _bill_by(how, divide=3600):
-    """The bill that a planted mistake gives."""
+def _line(i, j, in_size):
+    """The seconds on a line through two points."""
 
-    def bill(sizes, seconds, target, price):
-        order = np.argsort(sizes)
-        x, y = sizes[order], seconds[order]
-        b, log_a = np.polyfit(np.log(x), np.log(y), 1)
-        through = {
-            "first and last in size": (x, y, 0, -1),
-            "the largest two": (x, y, -2, -1),
-            "the smallest two": (x, y, 0, 1),
-            "first and last": (sizes, seconds, 0, -1),
-            "the last two": (sizes, seconds, -2, -1),
-            "the first two": (sizes, seconds, 0, 1),
-        }
-        if how in through:
-            x, y, i, j = through[how]
-            slope = np.log(y[j] / y[i]) / np.log(x[j] / x[i])
-            hours = y[j] * (target / x[j]) ** slope / divide
-            return hours, hours * price
-        found = {
-            "power": lambda: np.exp(log_a + b * np.log(target)),
-            "linear": lambda: np.polyval(np.polyfit(x, y, 1), target),
-            "parabola": lambda: np.polyval(np.polyfit(x, y, 2), target),
-            "half log": lambda: np.polyval(np.polyfit(np.log(x), y, 1), np.log(target)),
-            "last": lambda: seconds[-1] * target / sizes[-1],
-            "largest": lambda: y[-1] * target / x[-1],
-            "mean": lambda: np.mean(y / x) * target,
-            "anchored": lambda: y[-1] * (target / x[-1]) ** b,
-            "log10, exp": lambda: np.exp(log_a / np.log(10) + b * np.log10(target)),
-            "log2, exp": lambda: np.exp(log_a / np.log(2) + b * np.log2(target)),
-            "ln, 10 to the": lambda: 10 ** (log_a + b * np.log(target)),
-            "not undone": lambda: log_a + b * np.log(target),
-            "exchanged": lambda: np.exp(b + log_a * np.log(target)),
-            "no constant": lambda: np.exp(b * np.log(target)),
-            "constant as it is": lambda: log_a * target**b,
-        }
-        hours = found[how]() / divide
-        return hours, hours * price
+    def seconds(x, y, t, *_):
+        pair = (np.argsort(x) if in_size else np.arange(len(x)))[[i, j]]
+        (x0, x1), (y0, y1) = x[pair], y[pair]
+        return y1 * (t / x1) ** (np.log(y1 / y0) / np.log(x1 / x0))
 
-    return bill
+    return seconds
 
 
-_PAIRS = ("first and last in size", "the largest two", "the smallest two", "first and last",
-          "the last two", "the first two")  # fmt: skip
-_BILL_SLIPS = {
-    "linear": "You fitted a straight line to the numbers themselves. The time grows by a power: "
-    "fit log seconds against log size.",
-    "parabola": "You fitted a parabola. A power law has one exponent: the slope between the "
-    "logarithms.",
-    "half log": "You took the logarithm of the sizes alone; take that of the seconds, too.",
-    "last": "You extrapolate in proportion, as if the exponent were 1. Measure it: the slope of "
-    "log seconds against log size.",
-    "largest": "You extrapolate in proportion from the largest model, as if the exponent were 1. "
-    "Measure it: the slope of log seconds against log size.",
-    "mean": "You take the seconds a parameter for the same at every size. How they change is what "
-    "the fit has to find.",
-    **dict.fromkeys(_PAIRS, "You drew the line through two points. The fit uses all of them, so "
-                    "that one bad timing does not tilt everything."),
-    "anchored": "The exponent is right, but you start from one measurement, with its error; start "
-    "from the fitted a.",
-    "log10, exp": "You fitted logarithms to base 10 and went back with exp; use 10 ** … there.",
-    "log2, exp": "You fitted logarithms to base 2 and went back with exp; use 2 ** … there.",
-    "ln, 10 to the": "You fitted natural logarithms and went back with 10 ** …; use np.exp there.",
-    "not undone": "That is the logarithm of the seconds; undo it with np.exp.",
-    "exchanged": "Slope and constant are exchanged: np.polyfit gives the highest power first.",
-    "no constant": "The constant a is missing: seconds = a · size ** b.",
-    "constant as it is": "The fitted constant is log a; the formula wants a = exp(log a).",
-}  # fmt: skip
+_BILL_SLIPS = (
+    ([lambda x, y, t, *_: np.polyval(np.polyfit(x, y, 1), t)], "You fitted a straight line to the "
+     "numbers themselves. The time grows by a power: fit log seconds against log size."),
+    ([lambda x, y, t, *_: np.polyval(np.polyfit(x, y, 2), t)], "You fitted a parabola. A power "
+     "law has one exponent: the slope between the logarithms."),
+    ([lambda x, y, t, *_: np.polyval(np.polyfit(np.log(x), y, 1), np.log(t))], "You took the "
+     "logarithm of the sizes alone; take that of the seconds, too."),
+    ([lambda x, y, t, *_: y[-1] * t / x[-1], lambda x, y, t, *_: y[x.argmax()] * t / x.max()],
+     "You extrapolate in proportion, as if the exponent were 1. Measure it: the slope of log "
+     "seconds against log size."),
+    ([lambda x, y, t, *_: np.mean(y / x) * t], "You take the seconds a parameter for the same at "
+     "every size. How they change is what the fit has to find."),
+    ([_line(i, j, in_size) for in_size in (True, False) for i, j in ((0, -1), (-2, -1), (0, 1))],
+     "You drew the line through two points. The fit uses all of them, so that one bad timing does "
+     "not tilt everything."),
+    ([lambda x, y, t, b, log_a: y[x.argmax()] * (t / x.max()) ** b], "The exponent is right, but "
+     "you start from one measurement, with its error; start from the fitted a."),
+    ([lambda x, y, t, b, log_a: np.exp(log_a / np.log(10) + b * np.log10(t))], "You fitted "
+     "logarithms to base 10 and went back with exp; use 10 ** … there."),
+    ([lambda x, y, t, b, log_a: np.exp(log_a / np.log(2) + b * np.log2(t))], "You fitted "
+     "logarithms to base 2 and went back with exp; use 2 ** … there."),
+    ([lambda x, y, t, b, log_a: 10 ** (log_a + b * np.log(t))], "You fitted natural logarithms "
+     "and went back with 10 ** …; use np.exp there."),
+    ([lambda x, y, t, b, log_a: log_a + b * np.log(t)], "That is the logarithm of the seconds; "
+     "undo it with np.exp."),
+    ([lambda x, y, t, b, log_a: np.exp(b + log_a * np.log(t))], "Slope and constant are "
+     "exchanged: np.polyfit gives the highest power first."),
+    ([lambda x, y, t, b, log_a: t**b], "The constant a is missing: seconds = a · size ** b."),
+    ([lambda x, y, t, b, log_a: log_a * t**b], "The fitted constant is log a; the formula wants a "
+     "= exp(log a)."),
+)  # fmt: skip
 _BILLS = (
-    (
-        np.array([1e6, 2e6, 4e6, 8e6, 16e6]),
-        np.array([61.0, 118.0, 301.0, 690.0, 1420.0]),
-        1e9,
-        2.5,
-    ),
-    (np.array([3e7, 5e5, 8e6, 2e6]), np.array([5200.0, 60.0, 980.0, 310.0]), 7e7, 4.0),
-    (np.array([1e5, 4e5, 1e6]), np.array([100.0, 170.0, 290.0]), 3e8, 40.0),
+    ([1e6, 2e6, 4e6, 8e6, 16e6], [61.0, 118.0, 301.0, 690.0, 1420.0], 1e9, 2.5),
+    ([3e7, 5e5, 8e6, 2e6], [5200.0, 60.0, 980.0, 310.0], 7e7, 4.0),
+    ([1e5, 4e5, 1e6], [100.0, 170.0, 290.0], 3e8, 40.0),
 )
 
 
@@ -390,75 +329,64 @@ def _why_bill(found, right, sizes, seconds, target, price):
 
 EXERCISES = [
     Exercise(
-        name="gpu.resume",
-        expects="a function that returns a dict of a run's attributes",
+        name="gpu.resume", expects="a function that returns a dict of a run's attributes",
         right="Everything that a step reads and the script cannot make again. Forget one, and the "
         "run goes on as if nothing had happened, only elsewhere.",
         hint="Read `step` line by line: which attributes does it read that an earlier step has "
         "changed? And which of them are changed in place?",
-        what="the dict",
-        read=lambda found, what: list(found),
-        unique=False,
-        ask=_resumed,
-        cases=((8,), (10,), (17,)),
-        reference=_checkpoint,
+        what="the dict", read=lambda found, what: list(found), unique=False, ask=_resumed,
+        cases=((8,), (10,), (17,)), reference=_checkpoint,
         slips=[
-            (lambda run: _checkpoint(run) | {"x": run.x}, "`{found[1]}` is the data set. It is "
-             "on disk already; in every checkpoint it would be written again.", _is("data")),
-            (partial(_checkpoint, copies=False), lambda found, right, killed:
-             f"{_shown(found, killed)} `{found[1]}` is not a copy: training went on while the "
-             "dict was being written, and the dict changed with it.", _is("not a copy")),
-            (_rounded, lambda found, right, killed: f"{_shown(found, killed)} `{found[1]}` is in "
-             "the dict, but not as it was; save it to the last bit.", _is("inexact")),
-            *map(_forgot, _FORGOTTEN),
+            (lambda run: _checkpoint(run) | {"x": run.x}, "`{found[1]}` is the data set. It is on "
+             "disk already; in every checkpoint it would be written again.", _is("data")),
+            ({"copies": False}, lambda found, right, killed: f"{_shown(found, killed)} "
+             f"`{found[1]}` is not a copy: training went on while the dict was being written, and "
+             "the dict changed with it.", _is("not a copy")),
+            (lambda run: _checkpoint(run) | {"weights": run.weights.round(3)},
+             lambda found, right, killed: f"{_shown(found, killed)} `{found[1]}` is in the dict, "
+             "but not as it was; save it to the last bit.", _is("inexact")),
+            *(({"leave": name}, partial(_why_forgot, name), _is("forgotten", name))
+              for name in _FORGOTTEN),
         ],
     ),
     Exercise(
-        name="gpu.efficiency",
-        expects="a function that returns the efficiency and letters",
-        right="What is sent depends on the parameters, not on the batch. So more work between "
-        "two messages always helps, fewer bytes or a quicker network only where they are what is "
+        name="gpu.efficiency", expects="a function that returns the efficiency and letters",
+        right="What is sent depends on the parameters, not on the batch. So more work between two "
+        "messages always helps, fewer bytes or a quicker network only where they are what is "
         "waited for, and more workers never.",
         hint="Bytes of a worker: 2 (w − 1) messages of 1/w of the gradients; a byte has eight "
         "bits. Then put each change into the same formula.",
         what=("the efficiency", 'the letters, such as "ad"'),
-        read=(number, letters("abcd", least=0)),
-        cases=_RINGS,
-        tolerance=5e-4,
-        reference=_explain,
+        read=(number, letters("abcd", least=0)), cases=_RINGS, tolerance=5e-4, reference=_explain,
         slips=[
-            *((lambda *c, share=share: (share(*c), _explain(*c)[1]), message)
-              for share, message in _RING_SLIPS),
-            (lambda *c: (_explain(*c)[0], _explain(*c)[1] + "d"), _why_ring),
-            (lambda *c: (_explain(*c)[0], _explain(*c)[1] + "b"), _why_ring),
+            *_RING_SLIPS,
+            ([lambda *c: (_explain(*c)[0], _explain(*c)[1] + "d"),
+              lambda *c: (_explain(*c)[0], _explain(*c)[1] + "b")], _why_ring),
         ],
         otherwise=_why_ring,
     ),
     Exercise(
-        name="gpu.bill",
-        expects="a function that returns hours and money",
-        right="A power law is a straight line between logarithms, and its slope is what "
-        "a larger model costs. The line is an extrapolation: time one step of the large model "
-        "before you pay for all of them.",
+        name="gpu.bill", expects="a function that returns hours and money",
+        right="A power law is a straight line between logarithms, and its slope is what a larger "
+        "model costs. The line is an extrapolation: time one step of the large model before you "
+        "pay for all of them.",
         hint="log seconds = log a + b log size: np.polyfit(x, y, 1) returns b, then log a. An "
         "hour has 3,600 seconds.",
         what=("the hours", "what they cost"),
-        cases=_BILLS,
-        tolerance=5e-4,
+        cases=[(*map(np.array, bill[:2]), *bill[2:]) for bill in _BILLS], tolerance=5e-4,
         reference=_bill,
         slips=[
             (lambda *c: _bill(*c)[::-1], "Hours and money are exchanged: the hours come first."),
-            (_bill_by("power", 60), "Those are minutes; an hour has 3,600 seconds."),
-            (_bill_by("power", 1), "Those are seconds; an hour has 3,600."),
-            (_bill_by("power", 1 / 3600), "Divide by 3,600; you multiplied."),
-            (_bill_by("power", 86400), "Those are days; the price is for an hour."),
-            *((_bill_by(how), message) for how, message in _BILL_SLIPS.items()),
-            *((_bill_by(how, 1), f"{message} (And return hours, not seconds.)")
-              for how, message in _BILL_SLIPS.items()),
+            *(({"divide": divide}, f"Those are {unit}; return hours, of 3,600 seconds.")
+              for unit, divide in {"minutes": 60, "seconds": 1, "days": 86400}.items()),
+            ({"divide": 1 / 3600}, "Divide by 3,600; you multiplied."),
+            *(([{"by": by, "divide": divide} for by in ways], message + more)
+              for divide, more in {3600: "", 1: " (And return hours, not seconds.)"}.items()
+              for ways, message in _BILL_SLIPS),
             (lambda *c: (_bill(*c)[0], 3600 * _bill(*c)[1]), "The hours are right, but the price "
              "is for an hour, not for a second."),
-            (lambda *c: (_bill(*c)[0], _bill(*c)[0] / c[-1]), "The hours are right; multiply "
-             "them by the price of one, do not divide."),
+            (lambda *c: (_bill(*c)[0], _bill(*c)[0] / c[-1]), "The hours are right; multiply them "
+             "by the price of one, do not divide."),
         ],
         otherwise=_why_bill,
     ),

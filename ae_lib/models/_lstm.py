@@ -209,7 +209,7 @@ class LSTM(keras.layers.Layer):
 
     Example:
         >>> outputs, h, c = LSTM(32)(keras.random.normal((2, 7, 5)))
-        >>> outputs.shape
+        >>> tuple(outputs.shape)
         (2, 7, 32)
     """
 

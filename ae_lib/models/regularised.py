@@ -22,8 +22,8 @@ class KSparse(layers.Layer):
         TypeError, ValueError: ``k`` is no whole number ≥ 1, or exceeds the code's size.
 
     Example:
-        >>> KSparse(2)(keras.ops.array([[3.0, -1.0, 2.0]]))
-        [[3., 0., 2.]]
+        >>> keras.ops.convert_to_numpy(KSparse(2)(np.array([[3.0, -1.0, 2.0]])))
+        array([[3., 0., 2.]], dtype=float32)
     """
 
     def __init__(self, k, **options):

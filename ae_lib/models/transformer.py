@@ -48,7 +48,7 @@ class TransformerLM(TokenModel):
 
     Example:
         >>> model = TransformerLM(1000, width=64, layers=2, heads=4, length=16)
-        >>> model(np.array([[7, 8, 9, 0]])).shape
+        >>> tuple(model(np.array([[7, 8, 9, 0]])).shape)
         (1, 5, 1000)
     """
 

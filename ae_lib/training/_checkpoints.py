@@ -51,7 +51,8 @@ class Checkpoints:
 
     Example:
         >>> checkpoints = Checkpoints("drive/run-1", every_minutes=10)
-        >>> history = fit(model, x, epochs=50, checkpoints=checkpoints)
+        >>> history = ae_lib.training.fit(model, x, epochs=5, checkpoints=checkpoints)
+        dense_autoencoder: 5 epochs · loss 0...
     """
 
     def __init__(self, folder, *, every_steps=None, every_minutes=None, keep=2):

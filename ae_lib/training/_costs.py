@@ -111,7 +111,7 @@ def lstm_autoencoder_cost(
     Example:
         >>> cost = lstm_autoencoder_cost(1000, 64, 32, 48, batch=128, words=10)
         >>> cost.parameters
-        119928
+        109496
     """
     v, u, e, c, n, t = (
         positive_int(value, name)

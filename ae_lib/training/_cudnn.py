@@ -62,6 +62,7 @@ def cudnn_eligibility(layer, inputs, mask=None):
         ValueError: inputs of other than three axes, a mask of another shape or without values.
 
     Example:
+        >>> import keras
         >>> lstm = keras.layers.LSTM(64, recurrent_dropout=0.2)
         >>> cudnn_eligibility(lstm, (32, 20, 128)).fused
         False

@@ -1,7 +1,7 @@
 """Explorers: pictures that answer to the reader's hand, live and in the published page.
 
     >>> from ae_lib.widgets import LatentMap
-    >>> LatentMap(decoder, codes, labels, class_names)
+    >>> explorer = LatentMap(decoder, codes, labels, names)
 
 An explorer is a Python class and one JavaScript file. In Jupyter and Colab it is a widget
 whose traits are synchronised; in a page without a kernel the same JavaScript runs on data

@@ -43,6 +43,7 @@ class LatentMap(anywidget.AnyWidget):
         >>> explorer = LatentMap(decoder, codes, labels, names)
         >>> explorer.observe(lambda change: print(change.new), "code")
         >>> explorer.code = [0.5, -1.0]
+        [0.5, -1.0]
     """
 
     _esm = _MODULE

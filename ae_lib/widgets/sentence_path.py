@@ -46,6 +46,7 @@ class SentencePath(anywidget.AnyWidget):
         TypeError, ValueError: an argument is not as above; the message says how.
 
     Example:
+        >>> import ae_lib
         >>> model = ae_lib.pretrained("text-autoencoder")
         >>> explorer = SentencePath(model, "I like tea.", "Where is the station?")
         >>> explorer.t = 0.3
