@@ -1,0 +1,81 @@
+"""Chapters 01 and 02: what an autoencoder is, why it bends, the listing's flaw."""
+
+import math
+
+import numpy as np
+
+from drawings.kit import CODE, DECODER, ENCODER, INK, QUIET, WRONG, Drawing
+
+
+def _layers(d, y, widths, colours, names, *, left=60, step=110, scale=0.17, least=14):
+    """Upright bars whose heights follow their widths; returns their middles."""
+    middles = []
+    for i, (width, colour) in enumerate(zip(widths, colours, strict=True)):
+        x, height = left + i * step, max(least, scale * width)
+        middles.append(x + 12)
+        d.box(x, y - height / 2, 24, height, colour=colour, fill=0.25)
+        d.text(x + 12, y - height / 2 - 14, str(width), 13, bold=True)
+        if names[i]:
+            d.text(x + 12, y + height / 2 + 18, names[i], 12)
+    return middles
+
+
+def hourglass():
+    d = Drawing("The shape of an autoencoder: wide, narrow, wide", 270)
+    widths = (784, 512, 256, 32, 256, 512, 784)
+    colours = (INK, ENCODER, ENCODER, CODE, DECODER, DECODER, INK)
+    names = ("image x", "", "", "code z", "", "", "reconstruction x̂")
+    middles = _layers(d, 125, widths, colours, names, left=48, step=100)
+    for a, b in zip(middles, middles[1:], strict=False):
+        d.arrow((a + 16, 125), (b - 16, 125))
+    d.text((middles[0] + middles[3]) / 2, 246, "encoder  z = f(x)", 14, bold=True)
+    d.text((middles[3] + middles[6]) / 2, 246, "decoder  x̂ = g(z)", 14, bold=True)
+    return d
+
+
+def bend():
+    """Data near a curve: a straight line of codes against a bent one."""
+    d = Drawing("Data on a curve, with PCA's line and the network's", 250)
+    curve = [(t, math.sin(t)) for t in [i * 0.2 - 3 for i in range(31)]]
+    for left, name in ((20, "PCA: a straight line"), (380, "A network: a line that bends")):
+        d.text(left + 160, 16, name, 14, bold=True)
+
+        def at(x, y, left=left):
+            return left + 160 + 48 * x, 132 - 62 * y
+
+        points = [(x, y + 0.16 * math.sin(17 * i)) for i, (x, y) in enumerate(curve)]
+        if left < 100:
+            cloud = np.array(points) - np.mean(points, axis=0)
+            across, up = np.linalg.svd(cloud, full_matrices=False)[2][0]
+            slope = up / across
+            d.line(at(-3.2, -3.2 * slope), at(3.2, 3.2 * slope), colour=ENCODER, width=2.5)
+            nearest = [(x + slope * y) / (1 + slope**2) for x, y in points]
+            feet = [(t, slope * t) for t in nearest]
+        else:
+            d.line(*(at(*p) for p in curve), colour=DECODER, width=2.5)
+            feet = curve
+        for point, foot in zip(points, feet, strict=True):
+            d.line(at(*point), at(*foot), colour=WRONG, width=1.2)
+            d.dot(*at(*point), 3.2)
+    d.text(180, 236, "long red lines: a large error", 13)
+    d.text(540, 236, "short red lines: a small error", 13)
+    return d
+
+
+def decoder_width():
+    d = Drawing("The article's autoencoder and the repaired one", 330)
+    for y, name, hidden, colour in (
+        (90, "The article's listing", 32, WRONG),
+        (250, "Repaired", 784, DECODER),
+    ):
+        d.text(14, y - 76, name, 14, anchor="start", bold=True)
+        widths = (784, 784, 32, hidden, 784)
+        colours = (INK, ENCODER, CODE, colour, INK)
+        names = ("input", "(a)", "code (b)", "(c)", "output (d)")
+        middles = _layers(d, y, widths, colours, names, left=90, step=130, scale=0.12)
+        for a, b in zip(middles, middles[1:], strict=False):
+            d.arrow((a + 16, y), (b - 16, y), colour=QUIET)
+    return d
+
+
+DRAWINGS = {"hourglass": hourglass, "bend": bend, "decoder_width": decoder_width}

@@ -1,0 +1,55 @@
+"""Chapter 06: tokens, ids, vectors; padding and its mask."""
+
+from drawings.kit import CODE, ENCODER, QUIET, WRONG, Drawing
+
+
+def tokens():
+    d = Drawing("From a sentence to vectors: tokens, ids, rows of a table", 380)
+    words, ids = ("She", "is", "reading", "."), (17, 9, 412, 4)
+    d.text(20, 24, "sentence", anchor="start", bold=True)
+    d.text(330, 24, '"She is reading."', 15, mono=True)
+    d.text(20, 92, "tokens", anchor="start", bold=True)
+    d.text(20, 160, "ids", anchor="start", bold=True)
+    d.text(20, 290, "vectors", anchor="start", bold=True)
+    d.text(20, 308, "(embedding)", 12, anchor="start")
+    for i, (word, number) in enumerate(zip(words, ids, strict=True)):
+        x = 150 + 104 * i
+        d.arrow((330 + 0.35 * (x - 288), 40), (x + 44, 72))
+        d.box(x, 76, 88, 32, word, size=14, mono=True)
+        d.arrow((x + 44, 112), (x + 44, 140))
+        d.box(x, 144, 88, 32, str(number), colour=ENCODER, size=14, mono=True)
+        d.arrow((x + 44, 180), (x + 44, 228))
+        for k in range(4):
+            shade = (0.15, 0.7, 0.4, 0.9, 0.25)[(3 * i + 2 * k + i * k) % 5]
+            d.box(x + 30, 232 + 29 * k, 28, 29, colour=CODE, fill=shade)
+    d.text(640, 92, "the vocabulary gives\neach token a number", 12)
+    d.arrow((640, 116), (640, 150), colour=QUIET)
+    d.text(640, 178, "the number says which\nrow of the table", 12)
+    d.arrow((640, 202), (640, 256), colour=QUIET)
+    d.text(640, 290, "a row is learned like\nany other weight", 12)
+    return d
+
+
+def padding():
+    d = Drawing("Three sentences of different lengths, padded to one array, and the mask", 260)
+    rows = (
+        ("I", "run", ".", "<eos>", "<pad>", "<pad>"),
+        ("She", "is", "reading", ".", "<eos>", "<pad>"),
+        ("Stop", "!", "<eos>", "<pad>", "<pad>", "<pad>"),
+    )
+    d.text(230, 20, "padded batch, shape (3, 6)", 14, bold=True)
+    d.text(610, 20, "mask", 14, bold=True)
+    for i, row in enumerate(rows):
+        y = 42 + 44 * i
+        real = [word != "<pad>" for word in row]
+        colours = [ENCODER if r else QUIET for r in real]
+        d.cells(14, y, row, width=74, height=34, colours=colours, size=13, mono=True)
+        colours = [CODE if r else WRONG for r in real]
+        marks = ["1" if r else "0" for r in real]
+        d.cells(508, y, marks, width=34, height=34, colours=colours, size=13, mono=True)
+    d.text(360, 198, "Loss: each token's loss is multiplied by its mask.", 14)
+    d.text(360, 222, "The sum is divided by the number of ones: 4 + 5 + 3 = 12, not by 18.", 14)
+    return d
+
+
+DRAWINGS = {"tokens": tokens, "padding": padding}
