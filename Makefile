@@ -10,7 +10,7 @@ SITE := _build/html
 
 .DELETE_ON_ERROR:
 .PHONY: help book test test-colab lint chapters serve bench lighthouse lock repository
-.PHONY: actions data vendor clean
+.PHONY: actions data drawings vendor clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -68,6 +68,9 @@ lighthouse: .venv/test.done book
 # jax, whose version there multiplies wrongly on some processors (ae_lib/_jax.py)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes
 COMPILE += --no-emit-index-url --no-header --no-annotate
+
+drawings: .venv/test.done
+	$(BIN)/python -m book.drawings
 
 lock: .venv/test.done
 	grep -vE '^(ipywidgets|jax)==' requirements/colab.txt >.venv/colab.txt

@@ -10,6 +10,7 @@ In a chapter it is a figure in MyST, which a notebook shows, too::
 """
 
 import html
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -30,6 +31,8 @@ def inline(app, doctree):
                 logger.warning("%s has no alternative text", path.name, location=figure)
             words = f"<desc>{html.escape(image.get('alt', ''))}</desc>"
             drawing = path.read_text("utf8").replace("</title>", f"</title>{words}", 1)
+            size = r'width="(\d+)" height="\d+"'
+            drawing = re.sub(size, r'class="ae-drawn" style="max-width: \1px"', drawing, count=1)
             # On a phone it keeps a legible size and scrolls in its own box, by keyboard too.
             box = f'<div class="ae-drawing" tabindex="0">{drawing}</div>'
             image.replace_self(nodes.raw(text=box, format="html"))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from drawings.kit import CODE, DECODER, ENCODER, INK, QUIET, WRONG, Drawing
+from book.drawings.kit import CODE, DECODER, ENCODER, INK, QUIET, WRONG, Drawing
 
 
 def _layers(d, y, widths, colours, names, *, left=60, step=110, scale=0.17, least=14):
@@ -57,8 +57,8 @@ def bend():
         for point, foot in zip(points, feet, strict=True):
             d.line(at(*point), at(*foot), colour=WRONG, width=1.2)
             d.dot(*at(*point), 3.2)
-    d.text(180, 236, "long red lines: a large error", 13)
-    d.text(540, 236, "short red lines: a small error", 13)
+    d.text(180, 236, "long red lines: a large error")
+    d.text(540, 236, "short red lines: a small error")
     return d
 
 

@@ -30,7 +30,7 @@ class Drawing:
         self.svg.append_title(title)
 
     def text(self, x, y, words, size=13, *, anchor="middle", bold=False, mono=False):
-        """Words in ink (colours are too faint for words), their middle at ``y``; \\n ends a line."""
+        """Words in ink (a colour is too faint), their middle at ``y``; \\n ends a line."""
         lines = words.split("\n")
         more = {"font_weight": 600} if bold else {}
         more |= {"style": MONO} if mono else {}
@@ -47,7 +47,10 @@ class Drawing:
         """A rounded box with words in its middle; its top left corner is (x, y)."""
         more = {"stroke_dasharray": "5 4"} if dashed else {}
         shape = {"fill": colour, "fill_opacity": fill, "stroke": colour, "stroke_width": 1.5}
-        self.svg.append(drawsvg.Rectangle(x, y, width, height, rx=5, **shape, **more))
+        round_ = min(5, width / 6, height / 6)
+        self.svg.append(
+            drawsvg.Rectangle(x, y, width, height, rx=round(round_, 1), **shape, **more)
+        )
         if words:
             self.text(x + width / 2, y + height / 2, words, **text)
 
@@ -84,9 +87,7 @@ class Drawing:
     def curve(self, path, *, colour=INK, width=1.5, dashed=False, fill="none"):
         """A path in SVG's own notation."""
         more = {"stroke_dasharray": "5 4"} if dashed else {}
-        self.svg.append(
-            drawsvg.Path(path, stroke=colour, stroke_width=width, fill=fill, **more)
-        )
+        self.svg.append(drawsvg.Path(path, stroke=colour, stroke_width=width, fill=fill, **more))
 
     def dot(self, x, y, radius=3.5, colour=INK, opacity=1.0):
         """A filled circle."""

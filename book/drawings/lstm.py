@@ -1,6 +1,6 @@
 """Chapter 07: the LSTM cell, sequence to sequence, one table, beams, the nucleus."""
 
-from drawings.kit import CODE, DECODER, ENCODER, INK, OTHER, QUIET, WRONG, Drawing
+from book.drawings.kit import CODE, DECODER, ENCODER, INK, QUIET, WRONG, Drawing
 
 
 def lstm_cell():
@@ -67,7 +67,9 @@ def _unrolled(d, top, name, inputs, outputs, free):
             d.box(x + 1, y + 67, 50, 22, colour=WRONG)
         d.arrow((x + 26, y + 64), (x + 26, y + 44))
         if free and i:
-            d.curve(f"M{x - 18},{y - 38} C{x},{y - 38} {x - 14},{y + 84} {x - 3},{y + 78}", dashed=True)
+            d.curve(
+                f"M{x - 18},{y - 38} C{x},{y - 38} {x - 14},{y + 84} {x - 3},{y + 78}", dashed=True
+            )
             d.arrow((x - 6, y + 79), (x + 1, y + 78), width=1)
 
 
@@ -113,11 +115,11 @@ def _node(d, x, y, word, p, colour=INK, fill=0.08):
 def beam():
     d = Drawing("Greedy decoding takes the best next word and misses the best sentence", 300)
     _node(d, 20, 150, "<bos>", "")
-    best, other = (ENCODER, 0.2), (CODE, 0.25)
+    best, other, rest = (ENCODER, 0.2), (CODE, 0.25), (INK, 0.05)
     tree = (
         (190, 70, "the", "0.5", best, (98, 150)), (190, 230, "a", "0.4", other, (98, 150)),
-        (360, 40, "old", "0.4", best, (268, 70)), (360, 104, "new", "0.3", (INK, 0.05), (268, 70)),
-        (360, 196, "dog", "0.9", other, (268, 230)), (360, 262, "cat", "0.1", (INK, 0.05), (268, 230)),
+        (360, 40, "old", "0.4", best, (268, 70)), (360, 104, "new", "0.3", rest, (268, 70)),
+        (360, 196, "dog", "0.9", other, (268, 230)), (360, 262, "cat", "0.1", rest, (268, 230)),
     )  # fmt: skip
     for x, y, word, p, (colour, fill), start in tree:
         d.arrow(start, (x - 3, y), colour=colour, width=2 if colour != INK else 1.2)
@@ -141,8 +143,8 @@ def nucleus():
         d.text(x + 29, 230 - 400 * share - 13, f"{share:.2f}", 12)
         d.text(x + 29, 247, word, 13, mono=True)
     d.line((278, 40), (278, 256), colour=WRONG, dashed=True)
-    d.text(160, 276, "kept, and scaled to sum to one: 0.42 + 0.24 + 0.16 = 0.82", 13)
-    d.text(500, 276, "never drawn", 13)
+    d.text(160, 276, "kept, and scaled to sum to one: 0.42 + 0.24 + 0.16 = 0.82")
+    d.text(500, 276, "never drawn")
     d.line((30, 230), (700, 230))
     return d
 

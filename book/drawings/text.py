@@ -1,6 +1,6 @@
 """Chapter 06: tokens, ids, vectors; padding and its mask."""
 
-from drawings.kit import CODE, ENCODER, QUIET, WRONG, Drawing
+from book.drawings.kit import CODE, ENCODER, QUIET, WRONG, Drawing
 
 
 def tokens():
