@@ -33,7 +33,7 @@ def roofline():
     d.line((70, 270), (360, 80), (690, 80), width=3, colour=ENCODER)
     d.line((360, 80), (360, 290), dashed=True, colour=QUIET)
     d.text(530, 62, "flat: the processor is the limit", 13, bold=True)
-    d.text(250, 120, "slope: memory is the limit", 13, bold=True, anchor="end")
+    d.text(84, 96, "slope: memory is the limit", 13, bold=True, anchor="start")
     d.text(360, 306, "ridge", 12)
     for x, y, name, colour in (
         (150, 218, "adding two vectors", WRONG),
@@ -76,7 +76,7 @@ def ring():
     d.text(
         360,
         376,
-        "one before. With K workers: 2 (K − 1) rounds, each with 1/K of the gradient.",
+        "one before. With w workers: 2 (w − 1) rounds, each with 1/w of the gradient.",
         13,
     )
     return d
