@@ -65,8 +65,8 @@ def dense_autoencoder(
         activation=code_activation,
         activity_regularizer=code_regularizer,
         name="code",
-        # Keras's penalties take no bfloat16.
-        dtype=keras.config.floatx() if code_regularizer is not None else None,
+        # Keras's penalties take float32 alone.
+        dtype="float32" if code_regularizer is not None else None,
     )
     encoder = keras.Sequential(
         [
