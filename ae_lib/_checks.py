@@ -13,7 +13,7 @@ _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
 def brief(value, length=80):
-    """``repr(value)``, or a text as it is with ``str``, in one line of at most ``length``."""
+    """``repr(value)`` in one line of at most ``length`` characters, for messages."""
     value = value.item() if isinstance(value, np.generic) else value
     try:
         text = " ".join(_REPR.repr(value).split())
@@ -23,19 +23,16 @@ def brief(value, length=80):
 
 
 def shorten(text, length=300):
-    """A text cut to at most ``length`` characters, for messages."""
+    """A text cut to at most ``length`` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def to_array(x, name="x", wanted="an array of numbers"):
-    """Return ``x`` as a NumPy array of numbers, as it is if it is one; or TypeError.
+    """Return ``x``, an array, tensor, number or sequence of such, as a NumPy array; or TypeError.
 
-    Read are arrays and tensors of every backend, numbers, and sequences of such. A dict, a set,
-    a generator or a data set is none: NumPy would take it for one object.
+    A dict, a set, a generator or a data set is none: NumPy would take it for one object.
     """
-    if hasattr(
-        x, "requires_grad"
-    ):  # a PyTorch tensor, perhaps in training, on a GPU or in bfloat16
+    if hasattr(x, "requires_grad"):  # PyTorch's: perhaps in training, on a GPU, in bfloat16
         x = x.detach().cpu()
         x = x.float() if x.is_floating_point() and x.element_size() < 4 else x
     if np.ma.is_masked(x):
@@ -59,7 +56,7 @@ def to_array(x, name="x", wanted="an array of numbers"):
     return array
 
 
-def as_batch(x, name="x", *, shape=None, ndim=None, low=None, high=None, dtype="float32"):
+def as_batch(x, name="x", *, shape=None, ndim=None, low=-math.inf, high=math.inf, dtype="float32"):
     """Return ``x`` as an array of ``dtype``, or say what is wrong with it.
 
     Args:
@@ -89,26 +86,22 @@ def as_batch(x, name="x", *, shape=None, ndim=None, low=None, high=None, dtype="
         raise ValueError(f"{name}: empty, shape {array.shape}; expected at least one item")
     with np.errstate(over="ignore"):  # beyond float32: reported as infinite just below
         array = array.astype(dtype, copy=False)
-    if whole and dtype == "float64" and np.abs(array).max() > 2**53:
+    if whole and dtype == "float64" and np.abs(array).max() >= 2**53:
         raise ValueError(f"{name}: whole numbers above 2**53 lose digits; subtract an offset")
     if not whole and not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
         raise ValueError(
             f"{name}: {bad:,} of {array.size:,} values are NaN or infinite in {dtype}"
         )
-    if low is None and high is None:
+    if low == -math.inf and high == math.inf:
         return array
     least, most = array.min(), array.max()
-    if (low is not None and least < low) or (high is not None and most > high):
-        beyond = max(low - least if low is not None else 0, most - high if high is not None else 0)
-        hint = ""
-        if high == 1 and in_bytes(array):
-            hint = "; divide by 255"
-        elif beyond < 1e-3:
+    if not low <= least <= most <= high:
+        hint = "; divide by 255" if high == 1 and in_bytes(array) else ""
+        if max(low - least, most - high) < 1e-3:
             hint = f"; if that is rounding: np.clip({name}, {low}, {high})"
-        raise ValueError(
-            f"{name}: expected values in [{low}, {high}], got [{least!s}, {most!s}]{hint}"
-        )
+        found = f"[{least!s}, {most!s}]"
+        raise ValueError(f"{name}: expected values in [{low}, {high}], got {found}{hint}")
     return array
 
 

@@ -42,21 +42,15 @@ def ensure_right_products():
 
 
 def jax_platforms():
-    """What JAX computes on, such as ``{"cpu"}``.
-
-    Raises:
-        RuntimeError: it has no such device as the variable ``JAX_PLATFORMS`` asks for.
-    """
+    """What JAX computes on, such as ``{"cpu"}``; or RuntimeError, in words."""
     import jax
 
     try:
         return {device.platform for device in jax.devices()}
     except Exception as error:  # of many types, some without a word
-        asked = os.environ.get("JAX_PLATFORMS", "")
-        raise RuntimeError(
-            f"JAX finds no device to compute on: JAX_PLATFORMS={asked}. Start Python again with "
-            "JAX_PLATFORMS=cpu, or without that variable"
-        ) from error
+        asked = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
+        advice = "Start Python again with JAX_PLATFORMS=cpu, or without that variable"
+        raise RuntimeError(f"JAX finds no device to compute on: {asked}. {advice}") from error
 
 
 def _multiplies_rightly():

@@ -160,9 +160,7 @@ def test_every_run_is_drawn_and_none_looks_like_another():
 # -- pictures ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "images", [X, X * 1.2 - 0.1, (X > 0.5).astype("uint8"), X.tolist(), BYTES]
-)
+@pytest.mark.parametrize("images", [X, X * 9 - 4, (X > 0.5).astype("uint8"), X.tolist(), BYTES])
 def test_pictures_are_shown_as_they_are(images):
     fig = plotting.image_grid({"x": images}, high=255 if images is BYTES else 1)
     assert np.nanmax(fig.axes[0].images[0].get_array()) == pytest.approx(np.max(images))
@@ -313,15 +311,13 @@ REFUSED = [
     (lambda: metrics.bernoulli_nll(X, X, eps=1e-17), "eps: expected"),
     (lambda: metrics.bernoulli_nll(X, X, eps=0.7), "eps: expected"),
     (lambda: training.cosine_schedule(10**400, 5), "peak: expected"),
-    (lambda: plotting.image_grid({"x": BYTES}), "rows['x']: values from 0 to 255"),
+    (lambda: plotting.image_grid({"x": BYTES}), "rows['x']: up to 255; divide"),
     (lambda: plotting.image_grid({"x": X * 255}), "divide by 255"),
     (lambda: plotting.image_grid({"x": DARK}), "divide by 255"),
-    (lambda: plotting.image_grid({"x": X * 100}), "outside [0.0, 1.0]"),
-    (lambda: plotting.image_grid({"x": X - 3}), "outside [0.0, 1.0]"),
     (lambda: plotting.image_grid({"x": np.zeros((8, 6, 4, 3))}), "expected 3 axes"),
     (lambda: plotting.image_grid({"x": X[:, :0]}), "empty"),
     (lambda: plotting.image_grid(X), "rows: expected {label: images}"),
-    (lambda: plotting.image_grid({str(i): X[: i % 3] for i in range(10**4)}), "rows: expected"),
+    (lambda: plotting.image_grid({str(i): X[: 1 + i % 3] for i in range(10**4)}), "rows: expected"),
     (lambda: plotting.montage(X, gap=-1), "gap: expected a whole number of at least 0"),
     (lambda: plotting.show(None, "caption", alt="alt", name="x " * 10**6), "name: expected"),
     *((lambda h=h: drawn(h), "histories: expected") for h in ({}, {"loss": [1]}, {"A": {}}, [1])),

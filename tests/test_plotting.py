@@ -223,7 +223,7 @@ def test_bad_pictures_are_named():
         plotting.image_grid({"a": np.zeros((2, 3, 3)), "b": np.zeros((3, 3, 3))})
     with pytest.raises(ValueError, match="rows: expected as many images in each"):
         plotting.image_grid({})
-    with pytest.raises(ValueError, match="rows: .* at least one, got {'a': 0}"):
+    with pytest.raises(ValueError, match="rows\\['a'\\]: empty"):
         plotting.image_grid({"a": np.zeros((0, 3, 3))})
 
 

@@ -59,8 +59,8 @@ class Autoencoder(keras.Model):
 
     def check_input(self, x, name="x"):
         """Return ``x`` as float32 (n, *item_shape), or raise ValueError saying what is wrong."""
-        low, high = self.value_range or (None, None)
-        return as_batch(x, name, shape=self.item_shape, low=low, high=high)
+        limits = dict(zip(("low", "high"), self.value_range or (), strict=False))
+        return as_batch(x, name, shape=self.item_shape, **limits)
 
     def encode(self, x, batch_size=256):
         """Codes of ``x``.
