@@ -76,20 +76,15 @@ def tf_dataset():
     return tf.data.Dataset.from_tensor_slices((X, X)).batch(4)
 
 
-# -- advice that does harm ---------------------------------------------------------------
-
 SHAPES = [
     ((4, 3, 28, 28), (28, 28, 3), "np.transpose(x, (0, 2, 3, 1))"),
     ((5, 30, 20), (20, 30), "np.transpose(x, (0, 2, 1))"),
     ((20, 30, 5), (20, 30), "np.transpose(x, (2, 0, 1))"),
-    ((28, 28, 3, 4), (28, 28, 3), "np.transpose(x, (3, 0, 1, 2))"),
     ((3, 50), (3,), "np.transpose(x, (1, 0))"),
     ((5, 24), (6, 4), "x.reshape(-1, 6, 4)"),
     ((5, 6, 4), (24,), "x.reshape(-1, 24)"),
     ((5, 6, 4, 1), (6, 4), "x.reshape(-1, 6, 4)"),
-    ((5, 1, 6, 4), (6, 4), "x.reshape(-1, 6, 4)"),
     ((5, 6, 4), (6, 4, 1), "x.reshape(-1, 6, 4, 1)"),
-    ((5, 8, 3), (6, 4), ""),
     ((5, 2, 12), (6, 4), ""),
     ((5, 7, 4), (6, 4), ""),
 ]
@@ -99,10 +94,7 @@ SHAPES = [
 def test_axes_are_to_be_transposed_and_reshaped_only_where_it_is_right(shape, item, advice):
     x = np.zeros(shape)
     message = refused(lambda: _checks.as_batch(x, shape=item), advice)
-    assert ("transpose" in message, "reshape" in message) == (
-        "transpose" in advice,
-        "reshape" in advice,
-    )
+    assert [w in message for w in ("pose", "shape it")] == [w in advice for w in ("pose", "(-1")]
     assert not advice or eval(advice).shape[1:] == item
 
 
@@ -121,9 +113,6 @@ def test_a_range_is_shown_exactly_and_the_advice_is_right(x, advice):
         assert advice or message.endswith("]")
 
 
-# -- float32 where it is not enough ------------------------------------------------------
-
-
 def test_metrics_compute_in_float64():
     near = [[123456789, 1]], [[123456780, 1]]
     assert metrics.mse(*near) == 40.5
@@ -135,9 +124,6 @@ def test_metrics_compute_in_float64():
     assert nats == pytest.approx(1e-12, rel=1e-3)
     angle = metrics.principal_angles([[1.0], [0.0]], [[1.0], [1e-9]])
     assert angle == pytest.approx(np.degrees(1e-9))
-
-
-# -- more than the palette holds, and losses below zero -----------------------------------
 
 
 def drawn(histories):
@@ -157,17 +143,11 @@ def test_every_run_is_drawn_and_none_looks_like_another():
         assert drawn(runs | {"A": low})[0] == "linear"
 
 
-# -- pictures ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("images", [X, X * 9 - 4, (X > 0.5).astype("uint8"), X.tolist(), BYTES])
 def test_pictures_are_shown_as_they_are(images):
     fig = plotting.image_grid({"x": images}, high=255 if images is BYTES else 1)
     assert np.nanmax(fig.axes[0].images[0].get_array()) == pytest.approx(np.max(images))
     plt.close(fig)
-
-
-# -- names made from text ----------------------------------------------------------------
 
 
 def test_names_are_distinct_in_every_script_and_latin_ones_as_ever():
@@ -184,19 +164,15 @@ def test_names_are_distinct_in_every_script_and_latin_ones_as_ever():
     assert anchor("claim", "Größe ist alles", 8) == "claim-gr-e-ist-alles"
 
 
-# -- sizes -------------------------------------------------------------------------------
-
 SIZES = {
     "encode": lambda n: MODEL.encode(X, batch_size=n),
     "decode": lambda n: MODEL.decode(np.zeros((2, 3)), batch_size=n),
     "reconstruct": lambda n: MODEL.reconstruct(X, batch_size=n),
     "epochs": lambda n: fit(epochs=n),
-    "fit": lambda n: fit(batch_size=n),
     "steps": lambda n: training.cosine_schedule(0.1, n),
     "items": lambda n: training.steps_per_epoch(n, 1),
     "roofline": lambda n: training.measure_roofline(rounds=n),
     "columns": lambda n: plotting.montage(X, columns=n),
-    "rows": lambda n: plotting.figure(n),
     "digits": lambda n: claims.format_measured(1.5, n),
     "code_size": lambda n: models.dense_autoencoder((6, 4), n),
     "filters": lambda n: models.conv_autoencoder(filters=(8, n)),
@@ -210,8 +186,6 @@ def test_every_size_has_one_message(use, n):
     refused(lambda: SIZES[use](n), ": expected a whole number of at least 1, got ")
 
 
-# -- settings of Keras -------------------------------------------------------------------
-
 BUILD = {
     "dense": lambda: models.dense_autoencoder((8, 8), 3, (8,)),
     "sparse": lambda: models.dense_autoencoder((8, 8), 3, code_regularizer="l1"),
@@ -220,20 +194,22 @@ BUILD = {
     "resize": lambda: models.conv_autoencoder((8, 8, 1), 3, (4,), upsampling="resize"),
     "subpixel": lambda: models.conv_autoencoder((8, 8), None, (4,), upsampling="subpixel"),
 }
-SETTINGS = {"dtype_policy": "mixed_bfloat16", "floatx": "float64"}
-SETTINGS["image_data_format"] = "channels_first"
+SETTINGS = [
+    ("dtype_policy", "mixed_bfloat16"),
+    ("floatx", "float64"),
+    ("image_data_format", "channels_first"),
+]
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(("setting", "value"), SETTINGS)
 @pytest.mark.parametrize("kind", BUILD)
-def test_models_work_as_documented_whatever_keras_is_set_to(setting, kind):
+def test_models_work_as_documented_whatever_keras_is_set_to(setting, value, kind):
     training.set_seed(1)
     usual = BUILD[kind]()
     x = np.random.default_rng(1).random((4, *usual.item_shape), dtype="float32")
-    before, change = (getattr(keras.config, way + setting) for way in ("", "set_"))
-    before = before()
-    change(SETTINGS[setting])
+    before, change = getattr(keras.config, setting)(), getattr(keras.config, f"set_{setting}")
+    change(value)
     try:
         model = BUILD[kind]()
         model.set_weights(usual.get_weights())
@@ -246,9 +222,6 @@ def test_models_work_as_documented_whatever_keras_is_set_to(setting, kind):
             assert len(fit(x, model)) == 2
     finally:
         change(before)
-
-
-# -- what is taken -----------------------------------------------------------------------
 
 
 @pytest.mark.backend
@@ -277,15 +250,11 @@ def test_arrays_of_every_kind_are_read():
         assert metrics.mse(half, X) < 1e-5
 
 
-# -- what is refused, by name and in short -------------------------------------------------
-
 LINE = keras.Sequential([keras.Input((6, 4)), keras.layers.Flatten(), keras.layers.Dense(1)])
 SUM = X.sum((1, 2))[:, None]
 REFUSED = [
     (lambda: fit(SPLIT), "x: expected an array, got a Split"),
-    (lambda: fit((X, X)), "x: expected an array, got a tuple"),
     (lambda: fit(y=SPLIT.y), "y: the targets of an autoencoder are like its inputs"),
-    (lambda: fit(y=X[:, :5]), "y: the targets"),
     (lambda: fit(validation=SPLIT), "validation targets: the targets"),
     (lambda: fit(validation=0.2), "validation: expected held-out inputs, got 0.2"),
     (lambda: fit(validation=(X, X, X)), "validation: expected a pair (inputs, targets), got 3"),
@@ -300,24 +269,23 @@ REFUSED = [
     (lambda: fit(tf_dataset()), "or a keras.utils.PyDataset, got "),
     (lambda: fit(torch_loader()), "or a keras.utils.PyDataset, got DataLoader"),
     (lambda: fit(torch_loader().dataset), "got TensorDataset"),
-    (lambda: fit([HUGE]), "expected shape"),
     (lambda: fit([[str(HUGE)]]), "got dtype"),
     (lambda: metrics.mse([[2**60 + 1]], [[2**60]]), "x: whole numbers above 2**53"),
     (lambda: metrics.mse([[1e300]], [[0.0]]), "too large for float64"),
     (lambda: metrics.mse(np.ma.masked_less(X, 0.5), X), "x: masked values"),
     (lambda: metrics.psnr(X, X / 2, peak=0), "peak: expected"),
     (lambda: metrics.psnr(X, X / 2, peak=np.complex64(1 + 1j)), "peak: expected"),
-    (lambda: metrics.bernoulli_nll(X, X, eps=0), "eps: expected"),
     (lambda: metrics.bernoulli_nll(X, X, eps=1e-17), "eps: expected"),
     (lambda: metrics.bernoulli_nll(X, X, eps=0.7), "eps: expected"),
     (lambda: training.cosine_schedule(10**400, 5), "peak: expected"),
     (lambda: plotting.image_grid({"x": BYTES}), "rows['x']: up to 255; divide"),
     (lambda: plotting.image_grid({"x": X * 255}), "divide by 255"),
-    (lambda: plotting.image_grid({"x": DARK}), "divide by 255"),
     (lambda: plotting.image_grid({"x": np.zeros((8, 6, 4, 3))}), "expected 3 axes"),
-    (lambda: plotting.image_grid({"x": X[:, :0]}), "empty"),
     (lambda: plotting.image_grid(X), "rows: expected {label: images}"),
-    (lambda: plotting.image_grid({str(i): X[: 1 + i % 3] for i in range(10**4)}), "rows: expected"),
+    (
+        lambda: plotting.image_grid({str(i): X[: 1 + i % 3] for i in range(10**4)}),
+        "rows: expected",
+    ),
     (lambda: plotting.montage(X, gap=-1), "gap: expected a whole number of at least 0"),
     (lambda: plotting.show(None, "caption", alt="alt", name="x " * 10**6), "name: expected"),
     *((lambda h=h: drawn(h), "histories: expected") for h in ({}, {"loss": [1]}, {"A": {}}, [1])),
@@ -342,22 +310,15 @@ def test_what_is_no_array_is_named(use, x):
 
 
 @pytest.mark.parametrize("value", [[HUGE], {"a": HUGE}, np.zeros((300, 300)), Silent()])
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda v: models.dense_autoencoder(hidden=(v,)),
-        lambda v: models.ContractiveAutoencoder(weight=v),
-        lambda v: training.preset({}, {str(i): v for i in range(10**4)}),
-        lambda v: training.fit(v, X),
-        lambda v: fit(callbacks=[v]),
-        lambda v: metrics.psnr(X, X, peak=v),
-        lambda v: claims.claim("text", 1, v),
-        lambda v: claims.format_measured(SimpleNamespace(value=v)),
-        lambda v: plotting.show(None, v, alt="alt"),
-    ],
-)
-def test_no_message_is_long(call, value):
-    refused(lambda: call(value))
+def test_no_message_is_long(value):
+    refused(lambda: models.dense_autoencoder(hidden=(value,)))
+    refused(lambda: models.ContractiveAutoencoder(weight=value))
+    refused(lambda: training.preset({}, {str(i): value for i in range(10**4)}))
+    refused(lambda: fit(callbacks=[value]))
+    refused(lambda: metrics.psnr(X, X, peak=value))
+    refused(lambda: claims.claim("text", 1, value))
+    refused(lambda: claims.format_measured(SimpleNamespace(value=value)))
+    refused(lambda: plotting.show(None, value, alt="alt"))
 
 
 @pytest.mark.parametrize("call", ["models.dense_autoencoder()", "training.has_gpu()"])

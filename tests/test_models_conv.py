@@ -119,17 +119,3 @@ def test_bad_sizes_are_named(options, words):
 def test_one_number_where_several_are_expected_is_named(options):
     with pytest.raises(TypeError, match=f"{next(iter(options))}: expected several whole numbers"):
         make(**options)
-
-
-@pytest.mark.parametrize(
-    ("x", "words"),
-    [
-        (X * 255, "divide by 255"),
-        (X[0], "batch axis"),
-        (X[:0], "empty"),
-        (np.where(X > 0.5, np.nan, X), "NaN"),
-    ],
-)
-def test_bad_images_are_named(x, words):
-    with pytest.raises(ValueError, match=words):
-        make().reconstruct(x)
