@@ -51,11 +51,17 @@ def refused(call, *words, error=(TypeError, ValueError, AssertionError)):
 
 
 class Batches(keras.utils.PyDataset):
+    x = X
+
     def __len__(self):
         return 1
 
     def __getitem__(self, index):
-        return X, X
+        return self.x, self.x
+
+
+class Bytes(Batches):
+    x = BYTES
 
 
 class Silent:
@@ -266,6 +272,7 @@ REFUSED = [
     (lambda: fit(callbacks=keras.callbacks.EarlyStopping), "callbacks: expected"),
     (lambda: fit(callbacks=[EARLY, print]), "callbacks: expected"),
     (lambda: fit(Batches(), y=X), "y: x is a PyDataset"),
+    (lambda: fit(Bytes()), "x[0]: expected values in [0.0, 1.0], got"),
     (lambda: fit(tf_dataset()), "or a keras.utils.PyDataset, got "),
     (lambda: fit(torch_loader()), "or a keras.utils.PyDataset, got DataLoader"),
     (lambda: fit(torch_loader().dataset), "got TensorDataset"),

@@ -75,6 +75,10 @@ def fit(
     if isinstance(x, keras.utils.PyDataset):
         if y is not None:
             raise ValueError("y: x is a PyDataset, which gives its own targets; leave y out")
+        if hasattr(model, "check_input") and x.num_batches:  # the first stands for all
+            first = x[0]
+            first = first[0] if isinstance(first, (tuple, list)) else first
+            model.check_input(first, "x[0]")
         options["x"] = x
     else:
         x, y = _data(model, x, y, ("x", "y"))

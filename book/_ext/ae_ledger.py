@@ -115,7 +115,9 @@ class DataFiles(Generated):
             items.append(("SHA-256", _literal(entry["sha256"])))
             items.append(("Made by", _literal(entry["made_by"])))
             name = entry["file"]
-            section = nodes.section(ids=[nodes.make_id(name) or anchor("file", name, 8)])
+            section = nodes.section(
+                ids=[nodes.make_id(name) if name.isascii() else anchor("file", name, 8)]
+            )
             section += nodes.title("", "", nodes.literal(text=name))
             listing = nodes.definition_list(classes=["ae-data"])
             for term, node in items:
