@@ -1,6 +1,6 @@
 """The small library behind the book.
 
-``import ae_lib`` is instant: each room is loaded when it is first used, and a deep
+``import ae_lib`` is instant: each module is loaded when it is first used, and a deep
 learning backend only when a model is made.
 
     >>> import ae_lib
@@ -15,8 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
 
-# One job a room; a room imports only from rooms below it in this list.
-_ROOMS = (
+# One job a module; a module imports only from those below it in this list.
+_MODULES = (
     "exercises",
     "widgets",
     "plotting",
@@ -29,17 +29,17 @@ _ROOMS = (
     "text",
     "data",
 )
-# Functions that stand at the door: their rooms.
-_AT_THE_DOOR = {"pretrained": "text_models"}
-__all__ = [*_ROOMS, *_AT_THE_DOOR]
+# Functions of the package itself, and the modules they are from.
+_FUNCTIONS = {"pretrained": "text_models"}
+__all__ = [*_MODULES, *_FUNCTIONS]
 
 
 def __getattr__(name):
-    if name in _AT_THE_DOOR:
-        return getattr(importlib.import_module(f"ae_lib.{_AT_THE_DOOR[name]}"), name)
-    if name in _ROOMS:
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"ae_lib.{_FUNCTIONS[name]}"), name)
+    if name in _MODULES:
         return importlib.import_module(f"ae_lib.{name}")
-    raise AttributeError(f"ae_lib has no room {name!r}; it has {', '.join(_ROOMS)}")
+    raise AttributeError(f"ae_lib has no {name!r}; it has {', '.join(_MODULES)}")
 
 
 def __dir__():

@@ -1,54 +1,114 @@
-"""Checks at the door: arrays that are what a function says it takes, or a clear error."""
+"""Checks of arguments: arrays that are what a function says it takes, or a clear error."""
+
+import math
+import reprlib
+from collections.abc import Sequence
+from itertools import permutations
+from numbers import Number
 
 import numpy as np
 
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
-def as_batch(x, name="x", *, shape=None, ndim=None, low=None, high=None):
-    """Return ``x`` as a float32 array, or say what is wrong with it.
+
+def brief(value, length=80):
+    """``repr(value)`` in one line of at most ``length`` characters, for messages."""
+    value = value.item() if isinstance(value, np.generic) else value
+    try:
+        text = " ".join(_REPR.repr(value).split())
+    except Exception:  # whatever stands behind it, the message must still come
+        text = f"<{type(value).__name__}>"
+    return shorten(text, length)
+
+
+def shorten(text, length=300):
+    """A text cut to at most ``length`` characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def to_array(x, name="x", wanted="an array of numbers"):
+    """Return ``x``, an array, tensor, number or sequence of such, as a NumPy array; or TypeError.
+
+    A dict, a set, a generator or a data set is none: NumPy would take it for one object.
+    """
+    if hasattr(x, "requires_grad"):  # PyTorch's: perhaps in training, on a GPU, in bfloat16
+        x = x.detach().cpu()
+        x = x.float() if x.is_floating_point() and x.element_size() < 4 else x
+    if np.ma.is_masked(x):
+        raise ValueError(f"{name}: masked values are no numbers; fill them: {name}.filled(0)")
+    got = f"got {type(x).__name__}"
+    readable = isinstance(x, (Sequence, Number)) or hasattr(x, "__array__")
+    if not readable and not hasattr(x, "__array_interface__"):
+        raise TypeError(f"{name}: expected {wanted}, {got}")
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if hasattr(x, "_fields"):
+            got += f" of {', '.join(x._fields)}; give one of these"
+        elif "inhomogeneous" in str(error):
+            got += " whose items differ in shape"
+        raise TypeError(f"{name}: expected {wanted}, {got}") from error
+    if array.dtype.kind == "V" and np.can_cast(array.dtype, "float32"):  # bfloat16
+        array = array.astype("float32")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected {wanted}, got dtype {shorten(str(array.dtype), 80)}")
+    return array
+
+
+def as_batch(x, name="x", *, shape=None, ndim=None, low=-math.inf, high=math.inf, dtype="float32"):
+    """Return ``x`` as an array of ``dtype``, or say what is wrong with it.
 
     Args:
-        x: anything ``np.asarray`` takes.
+        x: anything ``to_array`` takes; it is returned itself if there is nothing to convert.
         name: the argument's name, for the messages.
         shape: expected shape of one item, None for any length of that axis.
         ndim: expected number of axes, the first one counting items.
         low, high: inclusive range of the values.
+        dtype: float32 for models, float64 for what is computed here.
 
     Raises:
         TypeError: not an array of numbers.
-        ValueError: empty, wrong shape, NaN or infinity, or out of range.
+        ValueError: empty, wrong shape, NaN or infinity, whole numbers too large for float64,
+            or out of range.
     """
-    try:
-        array = np.asarray(x)
-    except (TypeError, ValueError, RuntimeError) as error:  # ragged, or a tensor kept elsewhere
-        raise TypeError(f"{name}: expected an array of numbers, got {type(x).__name__}") from error
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected an array of numbers, got dtype {array.dtype}")
+    array = to_array(x, name)
+    whole = array.dtype.kind not in "f"
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} axes, got shape {array.shape}")
     if shape is not None and not _fits(array.shape[1:], shape):
         wanted = ", ".join(str(n or "any") for n in shape)
-        hint = ""
-        if array.size and np.prod(array.shape[1:]) == np.prod([n or 0 for n in shape]):
-            hint = f"; reshape it: {name}.reshape(-1, {wanted})"
-        elif _fits(array.shape, shape):
-            hint = f"; a single item needs a batch axis: {name}[None]"
+        hint = _shape_hint(array.shape, tuple(shape), name) if array.size else ""
         raise ValueError(f"{name}: expected shape (n, {wanted}), got {array.shape}{hint}")
     if array.ndim == 0:
         raise ValueError(f"{name}: expected an array with a batch axis, got the number {array}")
     if array.size == 0:
         raise ValueError(f"{name}: empty, shape {array.shape}; expected at least one item")
     with np.errstate(over="ignore"):  # beyond float32: reported as infinite just below
-        array = array.astype("float32")
-    if not np.isfinite(array).all():
+        array = array.astype(dtype, copy=False)
+    if whole and dtype == "float64" and np.abs(array).max() >= 2**53:
+        raise ValueError(f"{name}: whole numbers above 2**53 lose digits; subtract an offset")
+    if not whole and not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
-        raise ValueError(f"{name}: {bad:,} of {array.size:,} values are NaN or infinite")
-    least, most = float(array.min()), float(array.max())
-    if (low is not None and least < low) or (high is not None and most > high):
-        hint = "; divide by 255" if high == 1 and 1 < most <= 255 and least >= 0 else ""
         raise ValueError(
-            f"{name}: expected values in [{low}, {high}], got [{least:.4g}, {most:.4g}]{hint}"
+            f"{name}: {bad:,} of {array.size:,} values are NaN or infinite in {dtype}"
         )
+    if low == -math.inf and high == math.inf:
+        return array
+    least, most = array.min(), array.max()
+    if not low <= least <= most <= high:
+        hint = "; divide by 255" if high == 1 and in_bytes(array) else ""
+        if max(low - least, most - high) < 1e-3:
+            hint = f"; if that is rounding: np.clip({name}, {low}, {high})"
+        found = f"[{least!s}, {most!s}]"
+        raise ValueError(f"{name}: expected values in [{low}, {high}], got {found}{hint}")
     return array
+
+
+def in_bytes(array):
+    """Whether pictures look as if their values ran from 0 to 255, not from 0 to 1."""
+    least, most = array.min(), array.max()
+    return least >= 0 and 1 < most <= 255 and (most > 127 or bool((array == np.rint(array)).all()))
 
 
 def _fits(found, wanted):
@@ -57,19 +117,47 @@ def _fits(found, wanted):
     )
 
 
+def _shape_hint(shape, wanted, name):
+    """What to do with an array of another shape, where that is clear."""
+    if _fits(shape, wanted):
+        return f"; a single item needs a batch axis: {name}[None]"
+    if None in wanted:
+        return ""
+    if len(shape) == len(wanted) + 1:
+        for order in permutations(range(len(shape))):
+            if _fits([shape[i] for i in order[1:]], wanted):
+                return f"; are its axes in another order? np.transpose({name}, {order})"
+    # Right where values keep their order: a flat item, or axes of length 1 more or fewer.
+    found = [n for n in shape[1:] if n != 1]
+    flat = min(len(found), len(wanted)) == 1 and math.prod(found) == math.prod(wanted)
+    if flat or found == [n for n in wanted if n != 1]:
+        return f"; reshape it: {name}.reshape(-1, {', '.join(map(str, wanted))})"
+    return ""
+
+
 def sizes(values, name, *, least=1):
     """Return ``values`` as a tuple of whole numbers of at least ``least``."""
     if isinstance(values, str) or not np.iterable(values):
-        raise TypeError(f"{name}: expected several whole numbers in brackets, got {values!r}")
-    return tuple(positive_int(value, name, least=least) for value in values)
+        raise TypeError(f"{name}: expected several whole numbers in brackets, got {brief(values)}")
+    return tuple(size(value, name, least=least) for value in values)
+
+
+def size(value, name, *, least=1):
+    """Return ``value`` as int if it is a whole number of at least ``least``, and no bool."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least:
+        error = ValueError if whole else TypeError
+        wanted = f"expected a whole number of at least {least}"
+        raise error(f"{name}: {wanted}, got {brief(value)}")
+    return int(value)
 
 
 def positive_int(value, name, *, least=1):
     """Return ``value`` as int if it is a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected a whole number, got {value!r}")
+        raise TypeError(f"{name}: expected a whole number, got {brief(value)}")
     if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
+        raise ValueError(f"{name}: expected at least {least}, got {brief(value)}")
     return int(value)
 
 
@@ -78,7 +166,7 @@ def positive_number(value, name, *, zero=False):
     found = _number(value, name)
     if not 0 <= found < float("inf") or not (zero or found):
         wanted = "≥ 0" if zero else "> 0"
-        raise ValueError(f"{name}: expected a finite number {wanted}, got {value}")
+        raise ValueError(f"{name}: expected a finite number {wanted}, got {brief(value)}")
     return found
 
 
@@ -86,14 +174,20 @@ def share(value, name, *, one=True):
     """Return ``value`` as float if it is a number in [0, 1], or without ``one`` in [0, 1)."""
     found = _number(value, name)
     if not 0 <= found <= 1 or not (one or found < 1):
-        raise ValueError(f"{name}: expected a share in [0, 1{']' if one else ')'}, got {value}")
+        raise ValueError(
+            f"{name}: expected a share in [0, 1{']' if one else ')'}, got {brief(value)}"
+        )
     return found
 
 
 def _number(value, name):
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__float__") or np.ndim(value):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    return float(value)
+    real = hasattr(value, "__float__") and not np.iscomplexobj(value) and not np.ndim(value)
+    if isinstance(value, (bool, np.bool_)) or not real:
+        raise TypeError(f"{name}: expected a number, got {brief(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def same_shape(a, b, names=("x", "reconstruction")):

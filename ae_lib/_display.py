@@ -1,19 +1,23 @@
-"""Output in a notebook, and a plain print where there is no notebook."""
+"""The one way to the notebook's output, and a plain print where there is no notebook."""
 
 import hashlib
 import re
 import sys
+import unicodedata
 
 
 def anchor(prefix, text, words):
     """An anchor from the first words of a text: ``claim-two-and-two-make-four``.
 
-    In a text mostly of another script the words left say too little; a hash follows them.
+    Where a text has words of another script, or mostly letters that are left out, those left
+    say too little; a hash of the text follows them. (A single Greek letter is a symbol.)
     """
     kept = re.findall(r"[a-z0-9]+", text.lower())
-    other = sum(c.isalnum() and not c.isascii() for c in text)
-    short = [hashlib.sha256(text.encode()).hexdigest()[:8]]
-    return "-".join([prefix, *kept[:words], *(short if other >= len("".join(kept)) else [])])
+    other = [c for c in text if c.isalnum() and not c.isascii()]
+    foreign = [c for c in other if not unicodedata.name(c, "").startswith(("LATIN", "SUPER"))]
+    hashed = len(other) >= len("".join(kept)) or len(foreign) > 1
+    short = [hashlib.sha256(text.encode()).hexdigest()[:8]] if hashed else []
+    return "-".join([prefix, *kept[:words], *short])
 
 
 def in_notebook():

@@ -32,14 +32,25 @@ def ensure_right_products():
     flags = os.environ.get("XLA_FLAGS", "")
     if version in _WRONG and "xnnpack" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_FLAG}".strip()
-    import jax
 
-    if jax.default_backend() == "cpu" and not _multiplies_rightly():
+    if jax_platforms() == {"cpu"} and not _multiplies_rightly():
         raise RuntimeError(
             f"JAX multiplies wrongly on this processor (jaxlib {version}): a product was that of "
             "an earlier matrix, so every training would be wrong. Start Python again with the "
             f"environment variable XLA_FLAGS={_FLAG}, or use another jaxlib (0.10.1, say)"
         )
+
+
+def jax_platforms():
+    """What JAX computes on, such as ``{"cpu"}``; or RuntimeError, in words."""
+    import jax
+
+    try:
+        return {device.platform for device in jax.devices()}
+    except Exception as error:  # of many types, some without a word
+        asked = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
+        advice = "Start Python again with JAX_PLATFORMS=cpu, or without that variable"
+        raise RuntimeError(f"JAX finds no device to compute on: {asked}. {advice}") from error
 
 
 def _multiplies_rightly():

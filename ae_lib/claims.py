@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ae_lib._checks import brief, shorten, size
 from ae_lib._display import anchor, emit
 
 MIME = "application/vnd.ae-claim+json"
@@ -51,14 +52,14 @@ def claim(text, measured, holds, digits=3, at_most=None):
         raise TypeError("text: expected the claim in words")
     if np.ndim(holds) != 0 or not isinstance(holds, (bool, np.bool_)):
         raise TypeError(
-            f"holds: expected one True or False, got {holds!r}; "
+            f"holds: expected one True or False, got {brief(holds)}; "
             "write a comparison, with .all() over an array"
         )
     number = format_measured(measured, digits)
     if not re.search(r"\d|\binf\b", number) or re.search(r"\bnan\b", number):
-        raise ValueError(f"measured: {number or 'empty'}; a claim needs a number")
+        raise ValueError(f"measured: {shorten(number) or 'empty'}; a claim needs a number")
     if not holds or (at_most is not None and not np.all(np.abs(measured) <= at_most)):
-        raise ClaimFailed(f"Not so in this run: {text} [measured: {number}]")
+        raise ClaimFailed(f"Not so in this run: {text} [measured: {shorten(number)}]")
     if at_most is not None:
         largest = float(np.max(np.abs(measured)))
         size = f"about 1e{round(np.log10(largest)):+03d}" if largest else "0"
@@ -90,7 +91,8 @@ def glue(name, value, spec=""):
     try:
         text = format(value, spec)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: {value!r} does not take the format {spec!r}: {error}") from None
+        found = f"{brief(value)} does not take the format {brief(spec)}"
+        raise ValueError(f"{name}: {found}: {shorten(str(error))}") from None
     if re.search(r"\bnan\b", text, re.I) and not isinstance(value, str):
         raise ValueError(f"{name}: the value is NaN")
     prefix = "application/papermill.record/"
@@ -103,6 +105,7 @@ def glue(name, value, spec=""):
 
 def format_measured(measured, digits=3):
     """The number as the book prints it: ``0.587``, ``12,300``, ``PCA 0.0153, ours 0.009``."""
+    digits = size(digits, "digits")
     if isinstance(measured, str):
         return measured
     if isinstance(measured, dict):
@@ -119,7 +122,7 @@ def format_measured(measured, digits=3):
     try:
         value = float(measured)
     except (TypeError, ValueError):
-        raise TypeError(f"measured: expected a number, got {measured!r}") from None
+        raise TypeError(f"measured: expected a number, got {brief(measured)}") from None
     if np.isfinite(value) and abs(value) >= 10**digits - 0.5:  # .3g would say 1e+03
         return f"{round(value):,}"
     return f"{value:.{digits}g}"

@@ -1,12 +1,12 @@
 """Reconstruction errors, likelihoods, subspace angles, ranking scores.
 
 All functions take arrays of any backend that ``np.asarray`` reads and return Python
-floats or NumPy arrays, so that they never enter a training graph.
+floats or NumPy arrays, so that they never enter a training graph. They compute in float64.
 """
 
 import numpy as np
 
-from ae_lib._checks import as_batch, same_shape
+from ae_lib._checks import as_batch, positive_number, same_shape
 
 
 def mse(x, reconstruction):
@@ -19,17 +19,24 @@ def mse(x, reconstruction):
         float, in squared units of ``x``.
 
     Raises:
-        ValueError: shapes differ, an array is empty or holds NaN.
+        ValueError: shapes differ, an array is empty or holds NaN, an error exceeds float64.
     """
     return float(per_item_mse(x, reconstruction).mean())
 
 
 def per_item_mse(x, reconstruction):
     """Mean squared error of each item, float64 (n,): the usual anomaly score."""
-    x, reconstruction = as_batch(x, "x"), as_batch(reconstruction, "reconstruction")
+    x, reconstruction = _batch(x, "x"), _batch(reconstruction, "reconstruction")
     same_shape(x, reconstruction)
-    difference = x.astype("float64") - reconstruction
-    return (difference**2).reshape(len(x), -1).mean(1)
+    with np.errstate(over="ignore"):
+        errors = ((x - reconstruction) ** 2).reshape(len(x), -1).mean(1)
+    if not np.isfinite(errors).all():
+        raise ValueError("x: a squared error is too large for float64; scale the values down")
+    return errors
+
+
+def _batch(array, name, **options):
+    return as_batch(array, name, dtype="float64", **options)
 
 
 def bernoulli_nll(x, probability, eps=1e-7):
@@ -39,10 +46,12 @@ def bernoulli_nll(x, probability, eps=1e-7):
     minimum is still at probability = x but not zero.
 
     Raises:
-        ValueError: shapes differ, or a value lies outside [0, 1].
+        ValueError: shapes differ, a value lies outside [0, 1], or ``eps`` outside (0, 0.5).
     """
-    x = as_batch(x, "x", low=0, high=1).astype("float64")
-    p = as_batch(probability, "probability", low=0, high=1).astype("float64").clip(eps, 1 - eps)
+    if not 1 - positive_number(eps, "eps") < 1 or eps >= 0.5:
+        raise ValueError(f"eps: expected a number from 1e-15 to 0.5, got {eps}")
+    x, p = _batch(x, "x", low=0, high=1), _batch(probability, "probability", low=0, high=1)
+    p = p.clip(eps, 1 - eps)
     same_shape(x, p, ("x", "probability"))
     nats = -(x * np.log(p) + (1 - x) * np.log1p(-p))
     return float(nats.reshape(len(x), -1).sum(1).mean())
@@ -63,7 +72,7 @@ def principal_angles(a, b):
     """
     from scipy.linalg import subspace_angles
 
-    a, b = (as_batch(m, n, ndim=2).astype("float64") for m, n in ((a, "a"), (b, "b")))
+    a, b = (_batch(m, n, ndim=2) for m, n in ((a, "a"), (b, "b")))
     if len(a) != len(b):
         raise ValueError(f"b: expected {len(a)} rows as in a, got {len(b)}")
     for matrix, name in ((a, "a"), (b, "b")):
@@ -84,8 +93,8 @@ def roc(normal_scores, anomaly_scores):
     """
     from sklearn.metrics import roc_auc_score, roc_curve
 
-    normal = as_batch(normal_scores, "normal_scores", ndim=1)
-    anomaly = as_batch(anomaly_scores, "anomaly_scores", ndim=1)
+    normal = _batch(normal_scores, "normal_scores", ndim=1)
+    anomaly = _batch(anomaly_scores, "anomaly_scores", ndim=1)
     scores = np.concatenate([normal, anomaly])
     truth = np.repeat([0, 1], [len(normal), len(anomaly)])
     false_positive, true_positive, _ = roc_curve(truth, scores)
@@ -94,5 +103,5 @@ def roc(normal_scores, anomaly_scores):
 
 def psnr(x, reconstruction, peak=1.0):
     """Peak signal-to-noise ratio in decibels, ``10 log10(peak² / mse)``; inf when equal."""
-    error = mse(x, reconstruction)
+    error, peak = mse(x, reconstruction), positive_number(peak, "peak")
     return float("inf") if error == 0 else float(10 * np.log10(peak**2 / error))

@@ -7,12 +7,13 @@ Figures are shown as inline SVG in which black becomes the page's own text colou
 import html
 import io
 import re
+from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
 from cycler import cycler
 
-from ae_lib._checks import as_batch, positive_int
+from ae_lib._checks import as_batch, brief, in_bytes, size
 from ae_lib._display import anchor, emit
 
 # Each at least 3:1 against a white page and against the dark page (tests/test_plotting.py);
@@ -72,6 +73,7 @@ def figure(rows=1, columns=1, *, height=3.2, width=7.2, **options):
     """
     import matplotlib.pyplot as plt
 
+    rows, columns = size(rows, "rows"), size(columns, "columns")
     return plt.subplots(rows, columns, figsize=(width, height), **options)
 
 
@@ -90,11 +92,11 @@ def show(fig, caption, *, alt, name=None):
     """
     for text, what in ((caption, "caption"), (alt, "alt")):
         if not isinstance(text, str) or not text.strip():
-            raise ValueError(f"{what}: every figure of the book needs one, got {text!r}")
+            raise ValueError(f"{what}: every figure of the book needs one, got {brief(text)}")
     if name is None:
         name = anchor("fig", caption, words=6)
     if not re.fullmatch(r"[A-Za-z][\w.:-]*", name):
-        raise ValueError(f"name: expected a label such as 'fig-error', got {name!r}")
+        raise ValueError(f"name: expected a label such as 'fig-error', got {brief(name)}")
     page = (
         f'<figure class="ae-figure" id="{html.escape(name)}">{to_svg(fig, name, alt)}'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
@@ -153,9 +155,9 @@ def montage(images, columns=None, gap=2):
     Returns:
         float32 (rows·(height+gap) − gap, columns·(width+gap) − gap).
     """
-    images = as_batch(images, "images", ndim=3)
+    images, gap = as_batch(images, "images", ndim=3), size(gap, "gap", least=0)
     n, height, width = images.shape
-    columns = n if columns is None else positive_int(columns, "columns")
+    columns = n if columns is None else size(columns, "columns")
     rows = -(-n // columns)
     shape = (rows * (height + gap) - gap, columns * (width + gap) - gap)
     sheet = np.full(shape, np.nan, "float32")
@@ -169,23 +171,33 @@ def image_grid(rows, *, low=0.0, high=1.0, width=7.2):
     """A figure with one labelled row of images for each entry.
 
     Args:
-        rows: ``{label: images (n, height, width)}``, every n equal.
-        low, high: values shown black and white.
+        rows: ``{label: images}``, each (n, height, width) or (n, height, width, 1), every n
+            equal.
+        low, high: values shown black and white; single values beyond look like these.
 
     Returns:
         matplotlib figure, for ``show``.
 
     Raises:
-        ValueError: rows of different length, or without images.
+        TypeError: no dict, or no images.
+        ValueError: rows of different length, or without images; pictures in 0–255 when
+            ``high`` is 1.
     """
+    if not isinstance(rows, Mapping):
+        raise TypeError(f"rows: expected {{label: images}}, got {type(rows).__name__}")
+    rows = {k: as_batch(images, f"rows[{brief(k)}]") for k, images in rows.items()}
+    for label, images in rows.items():
+        if high == 1 and in_bytes(images):
+            raise ValueError(f"rows[{brief(label)}]: up to {images.max():g}; divide by 255")
     counts = {label: len(images) for label, images in rows.items()}
-    if len(set(counts.values())) != 1 or 0 in counts.values():
-        raise ValueError(f"rows: expected as many images in each, at least one, got {counts}")
+    if len(set(counts.values())) != 1:
+        raise ValueError(f"rows: expected as many images in each, got {brief(counts)}")
     each = (width - 1.3) / next(iter(counts.values()))
     fig, axes = figure(len(rows), height=max(0.35, each) * len(rows) + 0.1, width=width)
     for axis, (label, images) in zip(np.atleast_1d(axes), rows.items(), strict=True):
-        images = np.asarray(images).reshape(len(images), *np.shape(images)[1:3])
-        axis.imshow(montage(images), vmin=low, vmax=high)
+        axis.imshow(
+            montage(images[..., 0] if images.shape[3:] == (1,) else images), vmin=low, vmax=high
+        )
         axis.set_ylabel(label, rotation=0, ha="right", va="center")
         hide_axes(axis)
     return fig
@@ -204,14 +216,27 @@ def learning_curves(axis, histories, *, log=True):
 
     Args:
         axis: where.
-        histories: ``{label: history}`` as returned by ``ae_lib.training.fit``.
-        log: logarithmic loss axis.
+        histories: ``{label: history}`` as returned by ``ae_lib.training.fit``. From the
+            eleventh on, whose colours have been before, numbers mark the lines.
+        log: logarithmic loss axis; linear all the same if a loss is not above 0.
+
+    Raises:
+        TypeError: no such dict.
+        ValueError: none, or a history without a finished epoch.
     """
-    for (label, history), colour in zip(histories.items(), PALETTE, strict=False):
+    runs = [*histories.values()] if isinstance(histories, Mapping) else [None]
+    if not all(isinstance(run, Mapping) for run in runs):
+        raise TypeError("histories: expected {label: history}, a dict of what fit returned")
+    if not runs or not all(len(run.get("loss", ())) for run in runs):
+        raise ValueError("histories: expected runs with at least one finished epoch each")
+    lowest = min(min([*run["loss"], *run.get("val_loss", ())]) for run in runs)
+    for i, (label, history) in enumerate(histories.items()):
         epochs = np.arange(1, len(history["loss"]) + 1)
-        style = {"color": colour}
+        style = {"color": PALETTE[i % len(PALETTE)]}
+        if i >= len(PALETTE):
+            style |= {"marker": f"${i + 1}$", "markevery": -(-len(epochs) // 8)}
         axis.plot(epochs, history["loss"], lw=1, ls="--", label=f"{label}, training", **style)
         if "val_loss" in history:
             axis.plot(epochs, history["val_loss"], ls="-", label=f"{label}, held out", **style)
-    axis.set(xlabel="epoch", ylabel="loss", yscale="log" if log else "linear")
+    axis.set(xlabel="epoch", ylabel="loss", yscale="log" if log and lowest > 0 else "linear")
     axis.legend()

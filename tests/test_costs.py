@@ -233,12 +233,12 @@ def test_the_roofline_of_this_machine():
         (
             lambda: training.lstm_autoencoder_cost(9, 1, 1, 1, batch=0, words=1),
             ValueError,
-            "batch: expected at least 1, got 0",
+            "batch: expected a whole number of at least 1, got 0",
         ),
         (
             lambda: training.lstm_autoencoder_cost(9, 1.5, 1, 1, batch=1, words=1),
             TypeError,
-            "units: expected a whole number, got 1.5",
+            "units: expected a whole number of at least 1, got 1.5",
         ),
         (
             lambda: training.transformer_cost(9, 10, 1, 3, 4, 1),
@@ -246,7 +246,11 @@ def test_the_roofline_of_this_machine():
             "width: expected a multiple of heads, 3, got 10",
         ),
         (lambda: training.measure_roofline("int8"), ValueError, "dtype: got 'int8'; expected one"),
-        (lambda: training.measure_roofline(size=0), ValueError, "size: expected at least 1"),
+        (
+            lambda: training.measure_roofline(size=0),
+            ValueError,
+            "size: expected a whole number of at least 1",
+        ),
         (
             lambda: training.measure_roofline(size=2, rounds=1, clock=lambda: 5.0),
             ValueError,

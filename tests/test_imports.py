@@ -1,4 +1,4 @@
-"""The house: instant to enter, rooms in order, nothing loaded before it is used."""
+"""Imports: instant, modules in order, nothing loaded before it is used."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ import ae_lib
 
 ROOT = Path(ae_lib.__file__).parent
 HEAVY = {"tensorflow", "keras", "jax", "torch", "sklearn", "scipy", "matplotlib", "numpy"}
-# Below all rooms: helpers that no reader calls.
+# Below all modules: helpers that no reader calls.
 BASE = ("_checks", "_display", "_files", "_jax")
 
 
@@ -22,44 +22,44 @@ def loaded_after(statement):
     return set(run.stdout.split())
 
 
-def test_the_door_loads_nothing_heavy():
+def test_the_package_loads_nothing_heavy():
     assert not loaded_after("import ae_lib; dir(ae_lib)") & HEAVY
 
 
-@pytest.mark.parametrize("room", ["data", "text", "metrics", "claims", "exercises", "training"])
-def test_a_room_without_models_loads_no_backend(room):
-    assert not loaded_after(f"import ae_lib; ae_lib.{room}") & {"tensorflow", "keras", "jax"}
+@pytest.mark.parametrize("module", ["data", "text", "metrics", "claims", "exercises", "training"])
+def test_a_module_without_models_loads_no_backend(module):
+    assert not loaded_after(f"import ae_lib; ae_lib.{module}") & {"tensorflow", "keras", "jax"}
 
 
-@pytest.mark.parametrize("room", ae_lib._ROOMS)
-def test_every_room_opens(room):
-    assert getattr(ae_lib, room).__name__ == f"ae_lib.{room}"
-    assert getattr(ae_lib, room).__doc__
+@pytest.mark.parametrize("module", ae_lib._MODULES)
+def test_every_module_is_there(module):
+    assert getattr(ae_lib, module).__name__ == f"ae_lib.{module}"
+    assert getattr(ae_lib, module).__doc__
 
 
-def test_no_room_is_forgotten():
+def test_no_module_is_forgotten():
     there = {
         p.stem for p in ROOT.glob("[a-z]*") if p.suffix == ".py" or (p / "__init__.py").exists()
     }
-    assert there == set(ae_lib._ROOMS)
+    assert there == set(ae_lib._MODULES)
 
 
-def test_an_unknown_room_is_named_with_those_there_are():
-    with pytest.raises(AttributeError, match="no room 'modles'; it has exercises"):
+def test_an_unknown_module_is_named_with_those_there_are():
+    with pytest.raises(AttributeError, match="no 'modles'; it has exercises"):
         _ = ae_lib.modles
     with pytest.raises(AttributeError, match="no 'dense_'; it has Autoencoder"):
         _ = ae_lib.models.dense_
 
 
 def test_every_public_name_is_there():
-    for room in ae_lib._ROOMS:
-        module = getattr(ae_lib, room)
-        for name in getattr(module, "__all__", ()):
-            assert getattr(module, name) is not None
+    for module in ae_lib._MODULES:
+        part = getattr(ae_lib, module)
+        for name in getattr(part, "__all__", ()):
+            assert getattr(part, name) is not None
 
 
 def imports(path):
-    """Rooms of ae_lib that a module imports, anywhere in it."""
+    """Modules of ae_lib that a module imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text("utf8"))):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path.name}: relative import"
@@ -78,16 +78,18 @@ def imports(path):
 @pytest.mark.parametrize(
     "path", sorted(ROOT.rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix()
 )
-def test_rooms_import_from_lower_rooms_only(path):
-    order = [*ae_lib._ROOMS, *BASE]
+def test_modules_import_from_lower_modules_only(path):
+    order = [*ae_lib._MODULES, *BASE]
     own = path.relative_to(ROOT).parts[0].removesuffix(".py")
     if own == "__init__":
         assert not list(imports(path))
         return
-    for room in imports(path):
-        assert order.index(room) >= order.index(own), f"{own} imports {room}, which is above it"
+    for module in imports(path):
+        assert order.index(module) >= order.index(own), (
+            f"{own} imports {module}, which is above it"
+        )
         if own in BASE:
-            assert room in BASE
+            assert module in BASE
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "models").rglob("*.py")), ids=lambda p: p.name)

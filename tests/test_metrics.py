@@ -102,7 +102,7 @@ good = np.full((2, 3), 0.5)
         (lambda: metrics.mse([[1], [1, 2]], good), TypeError, "x: expected an array of numbers"),
         (lambda: metrics.mse("text", good), TypeError, "x: expected an array of numbers"),
         (lambda: metrics.mse(None, good), TypeError, "x: expected an array of numbers"),
-        (lambda: metrics.mse(good * 1e300, good), ValueError, "x: 6 of 6 values are NaN or inf"),
+        (lambda: metrics.mse(good * 1e300, good), ValueError, "x: a squared error is too large"),
         (
             lambda: metrics.bernoulli_nll(good * 9, good),
             ValueError,

@@ -129,12 +129,20 @@ def test_a_loaded_contractive_model_is_still_tied(tmp_path):
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: KSparse(0), ValueError, "k: expected at least 1"),
-        (lambda: KSparse(2.5), TypeError, "k: expected a whole number"),
+        (lambda: KSparse(0), ValueError, "k: expected a whole number of at least 1"),
+        (lambda: KSparse(2.5), TypeError, "k: expected a whole number of at least 1"),
         (lambda: KSparse(9)(Z), ValueError, "k: keep 9 of 7 values"),
         (lambda: make(weight=float("nan")), ValueError, "weight: expected a finite"),
-        (lambda: make(code_size=0), ValueError, "code_size: expected at least 1"),
-        (lambda: make(item_shape=(0,)), ValueError, "item_shape: expected at least 1"),
+        (
+            lambda: make(code_size=0),
+            ValueError,
+            "code_size: expected a whole number of at least 1",
+        ),
+        (
+            lambda: make(item_shape=(0,)),
+            ValueError,
+            "item_shape: expected a whole number of at least 1",
+        ),
         (lambda: make(item_shape=12), TypeError, "item_shape: expected several whole numbers"),
         (lambda: make().encode(X[:, :2]), ValueError, "x: expected shape"),
         (lambda: make().jacobian_norm(X * np.nan), ValueError, "NaN"),

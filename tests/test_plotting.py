@@ -217,13 +217,13 @@ def test_a_montage_has_room_for_all(columns, gap, shape):
 def test_bad_pictures_are_named():
     with pytest.raises(ValueError, match=r"images: expected 3 axes, got shape \(2, 784\)"):
         plotting.montage(np.zeros((2, 784)))
-    with pytest.raises(ValueError, match="columns: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="columns: expected a whole number of at least 1, got 0"):
         plotting.montage(np.zeros((2, 3, 3)), columns=0)
     with pytest.raises(ValueError, match="rows: expected as many images in each"):
         plotting.image_grid({"a": np.zeros((2, 3, 3)), "b": np.zeros((3, 3, 3))})
     with pytest.raises(ValueError, match="rows: expected as many images in each"):
         plotting.image_grid({})
-    with pytest.raises(ValueError, match="rows: .* at least one, got {'a': 0}"):
+    with pytest.raises(ValueError, match="rows\\['a'\\]: empty"):
         plotting.image_grid({"a": np.zeros((0, 3, 3))})
 
 

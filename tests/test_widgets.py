@@ -189,7 +189,7 @@ REFUSED = {
     "names missing": ({"names": None}, "class_names: expected a list"),
     "shape a number": ({"shape": 30}, "shape: expected"),
     "shape other": ({"shape": (28, 28)}, "shape: expected 30 pixels"),
-    "shape zero": ({"shape": (0, 5)}, "shape: expected at least 1"),
+    "shape zero": ({"shape": (0, 5)}, "shape: expected a whole number of at least 1"),
     "name odd": ({"name": 'a"b'}, "name: expected lower-case"),
     "start long": ({"start": [0, 0, 0]}, "start: expected two finite"),
     "start infinite": ({"start": [0, np.inf]}, "start: expected two finite"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ae_lib._checks import brief
 from ae_lib._files import DataError
 
 HERE = Path(__file__).parent
@@ -60,6 +61,6 @@ def load_record(name):
         return json.loads(path.read_text("utf8"))
     except FileNotFoundError as error:
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
-        raise DataError(f"no record is named {name!r}; there are: {there}") from error
+        raise DataError(f"no record is named {brief(name)}; there are: {there}") from error
     except ValueError as error:
-        raise DataError(f"record {name!r}: damaged ({error}); reinstall ae_lib") from error
+        raise DataError(f"record {brief(name)}: damaged ({error}); reinstall ae_lib") from error

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ae_lib._checks import brief
 from ae_lib.data._files import read_npz
 
 SHIPPED = "tatoeba_eng_fra.npz"
@@ -87,9 +88,9 @@ def _rows(split, size):
     The order is that of the sentences' SHA-256, by which tools/tatoeba.py splits them.
     """
     if split not in PARTS:
-        raise ValueError(f"split: got {split!r}; choose one of {', '.join(map(repr, PARTS))}")
+        raise ValueError(f"split: got {brief(split)}; choose one of {', '.join(map(repr, PARTS))}")
     if size not in ("small", "full"):
-        raise ValueError(f'size: got {size!r}; choose "small" (for the chapters) or "full"')
+        raise ValueError(f'size: got {brief(size)}; choose "small" (for the chapters) or "full"')
     arrays = read_npz(SHIPPED)
     english, found = _lines(arrays["english"]), {}
     for i in np.flatnonzero(arrays["part"] == PARTS.index(split)).tolist():

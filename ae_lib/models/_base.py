@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ae_lib._checks import as_batch, positive_int
+from ae_lib._checks import as_batch, size
 
 
 @keras.saving.register_keras_serializable("ae_lib")
@@ -59,8 +59,8 @@ class Autoencoder(keras.Model):
 
     def check_input(self, x, name="x"):
         """Return ``x`` as float32 (n, *item_shape), or raise ValueError saying what is wrong."""
-        low, high = self.value_range or (None, None)
-        return as_batch(x, name, shape=self.item_shape, low=low, high=high)
+        limits = dict(zip(("low", "high"), self.value_range or (), strict=False))
+        return as_batch(x, name, shape=self.item_shape, **limits)
 
     def encode(self, x, batch_size=256):
         """Codes of ``x``.
@@ -108,6 +108,7 @@ def _in_batches(model, x, batch_size):
     """Call ``model`` on slices of ``x`` without training behaviour; one NumPy array back."""
     batches = (
         model(x[start : start + batch_size], training=False)
-        for start in range(0, len(x), positive_int(batch_size, "batch_size"))
+        for start in range(0, len(x), size(batch_size, "batch_size"))
     )
-    return np.concatenate([keras.ops.convert_to_numpy(batch) for batch in batches])
+    codes = np.concatenate([keras.ops.convert_to_numpy(batch) for batch in batches])
+    return codes.astype("float32", copy=False)  # from bfloat16 or float64, as Keras is set

@@ -3,10 +3,12 @@
 import keras
 from keras import layers
 
-from ae_lib._checks import positive_int, sizes
+from ae_lib._checks import brief, size, sizes
 from ae_lib.models._base import Autoencoder
 from ae_lib.models.dense import _HE
 
+# Channels last, as item_shape says, whatever keras.config.set_image_data_format says.
+_SAME = {"padding": "same", "data_format": "channels_last"}
 UPSAMPLINGS = ("transposed", "resize", "subpixel")
 
 
@@ -71,9 +73,9 @@ def conv_autoencoder(
         )
     if upsampling not in UPSAMPLINGS:
         raise ValueError(
-            f"upsampling: got {upsampling!r}; expected one of {', '.join(UPSAMPLINGS)}"
+            f"upsampling: got {brief(upsampling)}; expected one of {', '.join(UPSAMPLINGS)}"
         )
-    kernel_size = positive_int(kernel_size, "kernel_size")
+    kernel_size = size(kernel_size, "kernel_size")
     channels = item_shape[2] if len(item_shape) == 3 else 1
     small = (item_shape[0] // shrink, item_shape[1] // shrink, widths[-1])
     hidden = {
@@ -86,11 +88,11 @@ def conv_autoencoder(
         encoder.append(layers.Reshape((*item_shape, 1)))
     if corruption is not None:
         encoder.append(corruption)
-    encoder += [layers.Conv2D(n, kernel_size, 2, padding="same", **hidden) for n in widths]
+    encoder += [layers.Conv2D(n, kernel_size, 2, **_SAME, **hidden) for n in widths]
     decoder = [keras.Input(small)]
     if code_size is not None:
-        code_size = positive_int(code_size, "code_size")
-        encoder += [layers.Flatten(), layers.Dense(code_size, name="code")]
+        code_size = size(code_size, "code_size")
+        encoder += [layers.Flatten("channels_last"), layers.Dense(code_size, name="code")]
         volume = small[0] * small[1] * small[2]
         decoder = [keras.Input((code_size,)), layers.Dense(volume, **hidden)]
         decoder.append(layers.Reshape(small))
@@ -113,13 +115,13 @@ def conv_autoencoder(
 def _up(n, upsampling, kernel_size, size, options):
     """Layers from (height, width) = ``size`` to twice that, with ``n`` channels."""
     if upsampling == "transposed":
-        return [layers.Conv2DTranspose(n, 4, strides=2, padding="same", **options)]
+        return [layers.Conv2DTranspose(n, 4, strides=2, **_SAME, **options)]
     if upsampling == "resize":
-        convolve = layers.Conv2D(n, kernel_size, padding="same", **options)
-        return [layers.UpSampling2D(2), convolve]
+        convolve = layers.Conv2D(n, kernel_size, **_SAME, **options)
+        return [layers.UpSampling2D(2, "channels_last"), convolve]
     height, width = size
     return [
-        layers.Conv2D(4 * n, kernel_size, padding="same", **options),
+        layers.Conv2D(4 * n, kernel_size, **_SAME, **options),
         layers.Reshape((height, width, 2, 2, n)),
         layers.Permute((1, 3, 2, 4, 5)),
         layers.Reshape((2 * height, 2 * width, n)),

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from ae_lib._checks import positive_int, sizes
+from ae_lib._checks import size, sizes
 from ae_lib.models._base import Autoencoder
 
 # Activations that pass about half of their input want He's initial variance
@@ -53,20 +53,25 @@ def dense_autoencoder(
         >>> model.compile("adam", "mse")
     """
     item_shape = sizes(item_shape, "item_shape")
-    code_size = positive_int(code_size, "code_size")
+    code_size = size(code_size, "code_size")
     widths = list(sizes(hidden, "hidden"))
     start = "he_normal" if activation in _HE else "glorot_uniform"
 
-    def stack(sizes):
-        return [layers.Dense(n, activation=activation, kernel_initializer=start) for n in sizes]
+    def stack(widths):
+        return [layers.Dense(n, activation=activation, kernel_initializer=start) for n in widths]
 
     code = layers.Dense(
-        code_size, activation=code_activation, activity_regularizer=code_regularizer, name="code"
+        code_size,
+        activation=code_activation,
+        activity_regularizer=code_regularizer,
+        name="code",
+        # Keras's penalties take float32 alone.
+        dtype="float32" if code_regularizer is not None else None,
     )
     encoder = keras.Sequential(
         [
             keras.Input(item_shape),
-            layers.Flatten(),
+            layers.Flatten("channels_last"),
             *([corruption] if corruption is not None else []),
             *stack(widths),
             code,

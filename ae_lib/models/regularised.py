@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import positive_int, positive_number, sizes
+from ae_lib._checks import positive_number, size, sizes
 from ae_lib.models._base import Autoencoder
 
 
@@ -28,7 +28,7 @@ class KSparse(layers.Layer):
 
     def __init__(self, k, **options):
         super().__init__(**options)
-        self.k = positive_int(k, "k")
+        self.k = size(k, "k")
 
     def build(self, input_shape):
         if input_shape[-1] < self.k:
@@ -92,11 +92,11 @@ class ContractiveAutoencoder(Autoencoder):
 
     def __init__(self, item_shape=(28, 28), code_size=256, weight=0.01, **options):
         item_shape = sizes(item_shape, "item_shape")
-        code_size = positive_int(code_size, "code_size")
+        code_size = size(code_size, "code_size")
         weight = positive_number(weight, "weight", zero=True)
         code = layers.Dense(code_size, activation="sigmoid", name="code")
         encoder = keras.Sequential(
-            [keras.Input(item_shape), layers.Flatten(), code], name="encoder"
+            [keras.Input(item_shape), layers.Flatten("channels_last"), code], name="encoder"
         )
         decoder = keras.Sequential(
             [keras.Input((code_size,)), _Transposed(code), layers.Reshape(item_shape)],
@@ -110,7 +110,8 @@ class ContractiveAutoencoder(Autoencoder):
         if self.weight:
             kernel = self.encoder.get_layer("code").kernel
             squares = (h * (1 - h)) ** 2 * ops.sum(kernel**2, axis=0)
-            self.add_loss(self.weight * ops.mean(ops.sum(squares, axis=-1)))
+            penalty = ops.cast(ops.mean(ops.sum(squares, axis=-1)), keras.config.floatx())
+            self.add_loss(self.weight * penalty)
         return self.decoder(h, training=training)
 
     def jacobian_norm(self, x, batch_size=256):

@@ -29,7 +29,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ae_lib._checks import positive_int, positive_number
+from ae_lib._checks import brief, positive_number
+from ae_lib._checks import size as as_size
 
 ADAM_OPERATIONS = 12  # two running means (3 + 4), the root, the quotient, the step (5)
 _DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -114,7 +115,7 @@ def lstm_autoencoder_cost(
         109496
     """
     v, u, e, c, n, t = (
-        positive_int(value, name)
+        as_size(value, name)
         for value, name in (
             (vocabulary_size, "vocabulary_size"),
             (units, "units"),
@@ -124,7 +125,7 @@ def lstm_autoencoder_cost(
             (words, "words"),
         )
     )
-    b = positive_int(bytes_per_number, "bytes_per_number")
+    b = as_size(bytes_per_number, "bytes_per_number")
     read, written = n * t, n * (t + 1)  # words in, words out
     lstm, matrices = 4 * u * (e + u + 1), 4 * u * (e + u)
     # From the state 2·u to the code c; from it to h, to c and to the four gates.
@@ -164,7 +165,7 @@ def transformer_cost(vocabulary_size, width, layers, heads, length, batch, *, by
             the width.
     """
     v, w, depth, h, t, n = (
-        positive_int(value, name)
+        as_size(value, name)
         for value, name in (
             (vocabulary_size, "vocabulary_size"),
             (width, "width"),
@@ -176,7 +177,7 @@ def transformer_cost(vocabulary_size, width, layers, heads, length, batch, *, by
     )
     if w % h:
         raise ValueError(f"width: expected a multiple of heads, {h}, got {w}")
-    b = positive_int(bytes_per_number, "bytes_per_number")
+    b = as_size(bytes_per_number, "bytes_per_number")
     tokens, square = n * t, w * w
     # Scores and mixture: for each token, t products of vectors of size w, twice.
     attention = 4 * square + 2 * t * w
@@ -276,9 +277,9 @@ def measure_roofline(dtype="float32", size=None, rounds=7, *, clock=time.perf_co
     from ae_lib.training._setup import has_gpu
 
     if dtype not in _DTYPES:
-        raise ValueError(f"dtype: got {dtype!r}; expected one of {', '.join(_DTYPES)}")
-    size = (8192 if has_gpu() else 2048) if size is None else positive_int(size, "size")
-    rounds = positive_int(rounds, "rounds")
+        raise ValueError(f"dtype: got {brief(dtype)}; expected one of {', '.join(_DTYPES)}")
+    size = (8192 if has_gpu() else 2048) if size is None else as_size(size, "size")
+    rounds = as_size(rounds, "rounds")
     # Random numbers: a GPU draws less power on equal ones, and is faster than on any data.
     entries = np.random.default_rng(0).standard_normal((size, size), "float32") / size**0.5
     square = ops.cast(ops.convert_to_tensor(entries), dtype)

@@ -1,10 +1,11 @@
 """``fit``: quiet training with one summary line."""
 
 import itertools
+from numbers import Number
 
 import numpy as np
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import as_batch, brief, size, to_array
 from ae_lib._display import emit, in_notebook
 from ae_lib._jax import ensure_right_products
 from ae_lib.training._resume import resumable_fit
@@ -28,18 +29,20 @@ def fit(
 
     Args:
         model: compiled ``keras.Model``.
-        x: inputs, (n, …), or a ``keras.utils.PyDataset`` that yields batches.
+        x: inputs, (n, …): an array, a tensor or a list; or a ``keras.utils.PyDataset`` that
+            yields batches.
         y: targets; default: ``x`` itself, which is what makes an autoencoder.
         validation: held-out inputs (their own targets), or a pair ``(x, y)``.
         epochs, batch_size: ints ≥ 1.
         label: what the line calls the model; default: its name.
-        callbacks: further Keras callbacks.
+        callbacks: further Keras callbacks, or one.
         checkpoints: ``Checkpoints``, or a folder, which gets one at the end of each epoch.
 
     Returns:
         dict of lists, one value an epoch: ``loss``, ``val_loss``, and the metrics.
 
     Raises:
+        TypeError: data of another kind, such as a ``tf.data.Dataset`` or a share to split off.
         ValueError: empty or NaN data, lengths that differ, a loss that became NaN; a folder
             of checkpoints that holds a run with another recipe.
         OSError: a checkpoint cannot be written.
@@ -64,20 +67,28 @@ def fit(
     import keras
 
     ensure_right_products()
-    epochs = positive_int(epochs, "epochs")
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model: expected a compiled keras.Model, got {type(model).__name__}")
+    callbacks = _callbacks(callbacks)
+    epochs = size(epochs, "epochs")
     options = {"epochs": epochs, "verbose": 0}
     if isinstance(x, keras.utils.PyDataset):
+        if y is not None:
+            raise ValueError("y: x is a PyDataset, which gives its own targets; leave y out")
+        if hasattr(model, "check_input") and x.num_batches:  # the first stands for all
+            first = x[0]
+            first = first[0] if isinstance(first, (tuple, list)) else first
+            model.check_input(first, "x[0]")
         options["x"] = x
     else:
-        y = x if y is None else y
-        _check_data(x, y)
-        _check_for(model, x, "x")
-        options |= {"x": x, "y": y, "batch_size": positive_int(batch_size, "batch_size")}
+        x, y = _data(model, x, y, ("x", "y"))
+        options |= {"x": x, "y": y, "batch_size": size(batch_size, "batch_size")}
     if validation is not None:
-        pair = validation if isinstance(validation, tuple) else (validation, validation)
-        _check_data(*pair, names=("validation inputs", "validation targets"))
-        _check_for(model, pair[0], "validation inputs")
-        options["validation_data"] = pair
+        options["validation_data"] = held_out = _validation(model, validation)
+        for used, held, name in zip((x, y), held_out, ("inputs", "targets"), strict=True):
+            if y is not None and used.ndim != held.ndim:
+                found = f"shape {held.shape}, but training has {used.shape}"
+                raise ValueError(f"validation {name}: {found}; give a pair (inputs, targets)")
     progress = _progress(label or model.name, epochs)
     if checkpoints is not None:
         more = {"checkpoints": checkpoints, "progress": progress, "callbacks": callbacks}
@@ -90,23 +101,52 @@ def fit(
     return progress.history
 
 
-def _check_data(x, y, names=("x", "y")):
-    for array, name in zip((x, y), names, strict=True):
-        array = np.asarray(array)
-        if array.size == 0:
-            raise ValueError(f"{name}: empty, shape {array.shape}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name}: holds NaN or infinite values")
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}")
+def _data(model, x, y, names):
+    """Inputs and targets as NumPy arrays on which the model can be trained, or an error."""
+    if isinstance(x, tuple):
+        raise TypeError(
+            f"{names[0]}: expected an array, got a {type(x).__name__}; give its inputs"
+        )
+    x = to_array(x, names[0], "an array of numbers or a keras.utils.PyDataset")
+    getattr(model, "check_input", as_batch)(x, names[0])
+    if y is None:
+        return x, x
+    y, shape = to_array(y, names[1]), getattr(model, "item_shape", None)
+    if shape is not None and y.shape[1:] != shape:
+        raise ValueError(
+            f"{names[1]}: the targets of an autoencoder are like its inputs, {shape} each, and "
+            f"these have the shape {y.shape}; if they are labels, leave them out"
+        )
+    as_batch(y, names[1])
     if len(x) != len(y):
         raise ValueError(f"{names[1]}: {len(y)} items, but {names[0]} has {len(x)}")
+    return x, y
 
 
-def _check_for(model, x, name):
-    """Let the model refuse inputs that it cannot reconstruct, if it knows how."""
-    if hasattr(model, "check_input"):
-        model.check_input(x, name)
+def _validation(model, validation):
+    """The pair of held-out inputs and targets."""
+    names = ("validation inputs", "validation targets")
+    if isinstance(validation, Number):
+        raise TypeError(
+            f"validation: expected held-out inputs, got {brief(validation)}; fit does not split "
+            "data: keep some out yourself, as in fit(model, x[:n], validation=x[n:])"
+        )
+    pair = validation if isinstance(validation, tuple) else (validation, None)
+    if len(pair) != 2:
+        raise ValueError(f"validation: expected a pair (inputs, targets), got {len(pair)} things")
+    return _data(model, *pair, names)
+
+
+def _callbacks(callbacks):
+    """A list of Keras callbacks, from one or several."""
+    from keras.callbacks import Callback
+
+    several = isinstance(callbacks, (list, tuple))
+    listed = list(callbacks) if several else [] if callbacks is None else [callbacks]
+    for callback in listed:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"callbacks: expected Keras callbacks, got {brief(callback)}")
+    return listed
 
 
 def _progress(label, epochs):

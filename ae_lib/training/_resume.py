@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
+from ae_lib._checks import brief
 from ae_lib.training._checkpoints import Checkpoints, generators, keras_global, set_generators
 from ae_lib.training._schedules import steps_per_epoch
 
@@ -271,7 +272,7 @@ def _differences(there, here, place=""):
             name = place if key == "config" else f"{place} {key}".strip()
             yield from _differences(there.get(key), here.get(key), name)
     elif there != here:
-        yield f"{place} was {there!r}, is {here!r}"
+        yield f"{place} was {brief(there)}, is {brief(here)}"
 
 
 def _settled(value):

@@ -1,6 +1,6 @@
 """Learning rates over steps."""
 
-from ae_lib._checks import positive_int, positive_number, share
+from ae_lib._checks import positive_number, share, size
 
 
 def cosine_schedule(peak, steps, *, warmup=0.05):
@@ -20,7 +20,7 @@ def cosine_schedule(peak, steps, *, warmup=0.05):
     """
     import keras
 
-    steps = positive_int(steps, "steps")
+    steps = size(steps, "steps")
     peak, warmup = positive_number(peak, "peak"), share(warmup, "warmup", one=False)
     if not warmup:
         return keras.optimizers.schedules.CosineDecay(peak, steps)
@@ -32,4 +32,4 @@ def cosine_schedule(peak, steps, *, warmup=0.05):
 
 def steps_per_epoch(items, batch_size):
     """Batches in an epoch, the last one perhaps smaller."""
-    return -(-positive_int(items, "items") // positive_int(batch_size, "batch_size"))
+    return -(-size(items, "items") // size(batch_size, "batch_size"))

@@ -3,8 +3,8 @@
 import os
 from types import SimpleNamespace
 
-from ae_lib._checks import positive_int
-from ae_lib._jax import ensure_right_products
+from ae_lib._checks import brief, size
+from ae_lib._jax import ensure_right_products, jax_platforms
 
 PRESETS = ("small", "large")
 
@@ -18,7 +18,7 @@ def set_seed(seed):
     import keras
 
     ensure_right_products()
-    keras.utils.set_random_seed(positive_int(seed, "seed", least=0))
+    keras.utils.set_random_seed(size(seed, "seed", least=0))
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -36,9 +36,7 @@ def has_gpu():
 
         return bool(tf.config.list_physical_devices("GPU"))
     if backend == "jax":
-        import jax
-
-        return any(device.platform == "gpu" for device in jax.devices())
+        return "gpu" in jax_platforms()
     import torch
 
     return torch.cuda.is_available()
@@ -64,8 +62,8 @@ def preset(small, large=None):
     large = large or {}
     unknown = sorted(set(large) - set(small))
     if unknown:
-        raise ValueError(f"large: settings {unknown} are not in small")
+        raise ValueError(f"large: settings {brief(unknown)} are not in small")
     name = os.environ.get("AE_PRESET") or ("large" if has_gpu() else "small")
     if name not in PRESETS:
-        raise ValueError(f"AE_PRESET: got {name!r}; expected one of {', '.join(PRESETS)}")
+        raise ValueError(f"AE_PRESET: got {brief(name)}; expected one of {', '.join(PRESETS)}")
     return SimpleNamespace(name=name, **{**small, **(large if name == "large" else {})})

@@ -5,6 +5,8 @@ import html
 import json
 import re
 
+from ae_lib._checks import brief
+
 _EXPORT = re.compile(r"^export default \{ render \};\s*$", re.MULTILINE)
 
 
@@ -13,7 +15,7 @@ def as_name(name, example):
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise ValueError(
             f"name: expected lower-case letters, digits and hyphens, such as {example!r}, "
-            f"got {name!r}"
+            f"got {brief(name)}"
         )
     return name
 

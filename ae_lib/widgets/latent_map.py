@@ -6,7 +6,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from ae_lib._checks import as_batch, positive_int
+from ae_lib._checks import as_batch, brief, size
 from ae_lib.widgets._chain import read_chain
 from ae_lib.widgets._static import as_name, base64_text, fragment, payload_text
 
@@ -143,25 +143,27 @@ def _middle(codes, labels):
 
 def _as_shape(shape):
     if not isinstance(shape, (tuple, list)) or len(shape) != 2:
-        raise ValueError(f"shape: expected (height, width), got {shape!r}")
-    return tuple(positive_int(side, "shape") for side in shape)
+        raise ValueError(f"shape: expected (height, width), got {brief(shape)}")
+    return tuple(size(side, "shape") for side in shape)
 
 
 def _as_code(code, name):
     values = np.asarray(code)
     if values.dtype.kind not in "fiu" or values.shape != (2,) or not np.isfinite(values).all():
-        raise ValueError(f"{name}: expected two finite numbers, got {code!r}")
+        raise ValueError(f"{name}: expected two finite numbers, got {brief(code)}")
     return [float(v) for v in values]
 
 
 def _as_class_names(class_names):
     names = [] if isinstance(class_names, str) or class_names is None else list(class_names)
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise TypeError(f"class_names: expected a list of names, got {class_names!r}")
+        raise TypeError(f"class_names: expected a list of names, got {brief(class_names)}")
     names = [str(name) for name in names]
     most = len(_palette())
     if len(names) > most or len(set(names)) < len(names):
-        raise ValueError(f"class_names: expected at most {most} different names, got {names}")
+        raise ValueError(
+            f"class_names: expected at most {most} different names, got {brief(names)}"
+        )
     return names
 
 

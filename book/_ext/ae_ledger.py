@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from ae_lib._display import anchor
 from ae_lib.claims import read_ledger, stale
 
 logger = logging.getLogger(__name__)
@@ -113,8 +114,11 @@ class DataFiles(Generated):
             items = [(term, nodes.paragraph(text=text)) for term, text in rows]
             items.append(("SHA-256", _literal(entry["sha256"])))
             items.append(("Made by", _literal(entry["made_by"])))
-            section = nodes.section(ids=[nodes.make_id(entry["file"])])
-            section += nodes.title("", "", nodes.literal(text=entry["file"]))
+            name = entry["file"]
+            section = nodes.section(
+                ids=[nodes.make_id(name) if name.isascii() else anchor("file", name, 8)]
+            )
+            section += nodes.title("", "", nodes.literal(text=name))
             listing = nodes.definition_list(classes=["ae-data"])
             for term, node in items:
                 listing += nodes.definition_list_item(
