@@ -4,10 +4,10 @@ import hashlib
 import importlib.metadata
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 
+from ae_lib._files import write_json
 from ae_lib.training._checkpoints import Checkpoints
 
 
@@ -205,7 +205,7 @@ class Task:
             "resumed_at": self.steps - len(self.seconds),
             "seconds": self.seconds,
         }
-        Path(self.options.json).write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
+        write_json(self.options.json, record)
 
 
 def _now(loss):

@@ -39,8 +39,8 @@ import tempfile
 import threading
 import time
 import traceback
-from pathlib import Path
 
+from ae_lib._files import as_path
 from ae_lib.training._parallel_task import Failure, Task
 
 CHILD = "AE_PARALLEL_CHILD"  # set: the launcher started this worker, and holds its standard input
@@ -105,9 +105,11 @@ def _options(arguments):
     parser.add_argument("--batch", type=int, default=64, help="of all workers; default 64")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hidden", type=int, nargs="*", default=[256], help="widths of layers")
-    parser.add_argument("--folder", help="for checkpoints; all workers must see it")
+    parser.add_argument("--folder", type=as_path, help="for checkpoints; all workers must see it")
     parser.add_argument("--every", type=int, default=20, help="steps between checkpoints")
-    parser.add_argument("--json", metavar="FILE", help="where worker 0 writes the losses")
+    parser.add_argument(
+        "--json", type=as_path, metavar="FILE", help="where worker 0 writes the losses"
+    )
     parser.add_argument(
         "--patience", type=int, default=300, help="seconds to wait for the others; default 300"
     )
@@ -140,13 +142,10 @@ def _check(options):
         if not (host and port.isdecimal() and 0 < int(port) < 65536):
             raise Failure(f"coordinator: expected host:port, got {options.coordinator!r}", 2)
     Task(options).check_share(n)
-    for name, refused in (("json", Path.is_dir), ("folder", Path.is_file)):
-        path = getattr(options, name)
-        if path is not None and refused(Path(path)):
-            kinds = ("file", "folder") if name == "json" else ("folder", "file")
-            raise Failure(f"{name}: expected a {kinds[0]}, but {path} is a {kinds[1]}", 2)
-    if options.json is not None and not Path(options.json).absolute().parent.is_dir():
-        raise Failure(f"json: there is no folder {Path(options.json).absolute().parent}", 2)
+    if options.json is not None and options.json.is_dir():
+        raise Failure(f"json: expected a file, but {options.json} is a folder", 2)
+    if options.folder is not None and options.folder.is_file():
+        raise Failure(f"folder: expected a folder, but {options.folder} is a file", 2)
     for module in ("keras", "jax"):
         if importlib.util.find_spec(module) is None:
             raise Failure(f"{module} is not installed; python -m pip install {module}", 2)
