@@ -192,7 +192,7 @@ class Damaged(Exception):
 
 
 class Saved:
-    """One whole checkpoint: ``path``, ``step``, ``info``, and the state of the ``generators``."""
+    """One whole checkpoint: ``path``, ``step``, ``info``, ``arrays``, ``generators``."""
 
     def __init__(self, path):
         self.path = path
@@ -202,10 +202,10 @@ class Saved:
             raise Damaged(f"cannot be read ({error.strerror})") from error
         try:
             with np.load(BytesIO(raw), allow_pickle=False) as stored:
-                self._arrays = dict(stored)
+                self.arrays = dict(stored)
                 if broken := stored.zip.testzip():  # what no array was read from
                     raise ValueError(f"bad checksum of {broken}")
-            header = json.loads(self._arrays.pop(_HEADER).tobytes())
+            header = json.loads(self.arrays.pop(_HEADER).tobytes())
             if header["format"] != _FORMAT:
                 raise ValueError(f"format {header['format']}, this library reads {_FORMAT}")
             self.step, self.info = header["step"], header["info"]
@@ -224,7 +224,7 @@ class Saved:
         self.check(model, state)
         for group, variables in state.items():
             for place, variable in enumerate(variables):
-                array = self._arrays[f"{group}/{place:05d}"]
+                array = self.arrays[f"{group}/{place:05d}"]
                 if variable.dtype == "bfloat16":  # to NumPy's files two bytes without a meaning
                     from ml_dtypes import bfloat16
 
