@@ -73,7 +73,8 @@ class Record:
             place = place.get(key, {})
         if last in place:
             return place[last]
-        gc.collect()  # the models before, for their memory
+        if not self.dry_run:
+            gc.collect()  # frees the memory of the models before
         label = f"{self.backend}: {', '.join(keys)}"
         try:
             found, why = run(), None
