@@ -192,7 +192,6 @@ class Task:
             "processes": self.processes,
             "parameters": self.parameters,
             "losses": self.losses,
-            "resumed_at": self.steps - len(self.seconds),
             "seconds": self.seconds,
         }
         write_json(self.options.json, record)

@@ -46,7 +46,7 @@ SILENCE = 30  # seconds without a heartbeat after which JAX counts a worker as g
 GRACE = 2.0  # seconds to wait, after a worker failed, for the one that caused it
 
 
-def train(task, coordinator=None, processes=None, index=None, patience=300):
+def train(task, coordinator=None, processes=None, index=None):
     """Train as one of the processes; without an address, ask the cluster's manager."""
     import jax
     import keras
@@ -55,7 +55,6 @@ def train(task, coordinator=None, processes=None, index=None, patience=300):
         coordinator,
         processes,
         index,
-        initialization_timeout=patience,
         heartbeat_timeout_seconds=SILENCE,
         shutdown_timeout_seconds=SILENCE,
         coordinator_bind_address=coordinator if index == 0 else None,
@@ -108,9 +107,6 @@ def _options(arguments):
     parser.add_argument(
         "--json", type=as_path, metavar="FILE", help="where worker 0 writes the losses"
     )
-    parser.add_argument(
-        "--patience", type=int, default=300, help="seconds to wait for the others; default 300"
-    )
     options = parser.parse_args(arguments)
     _check(options)
     return options
@@ -126,7 +122,7 @@ def _check(options):
             2,
         )
     least = {"workers": 1, "processes": 1, "index": 0, "steps": 1, "batch": 1, "seed": 0}
-    for name, bound in {**least, "every": 1, "patience": 1}.items():
+    for name, bound in {**least, "every": 1}.items():
         value = getattr(options, name)
         if value is not None and value < bound:
             raise Failure(f"{name}: expected a whole number of at least {bound}, got {value}", 2)
@@ -160,7 +156,7 @@ def _launch(options, task):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     command = [sys.executable, "-m", "ae_lib.training.parallel", "--coordinator", address]
-    for name in ("steps", "batch", "seed", "folder", "every", "json", "patience"):
+    for name in ("steps", "batch", "seed", "folder", "every", "json"):
         if getattr(options, name) is not None:
             command += [f"--{name}", str(getattr(options, name))]
     command += ["--hidden", *map(str, options.hidden), "--processes", str(n)]
@@ -238,7 +234,7 @@ def _work(options, task):
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where gloo prints messages of its own
     _let_senders_finish()
     try:
-        train(task, options.coordinator, options.processes, options.index, options.patience)
+        train(task, options.coordinator, options.processes, options.index)
         sys.stdout.flush()
         return 0
     except Failure as failure:
