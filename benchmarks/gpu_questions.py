@@ -1,7 +1,7 @@
 """The GPU benchmark's questions: one function for each, which fills a ``Record``.
 
-What computes wrong numbers is not timed: a first loss far from the uniform guess's, a loss that
-training does not lower, outputs or words that are not those of the plain loop are refused.
+Wrong numbers are not timed. A question refuses a first loss far from that of a uniform guess, a
+loss that training does not lower, and outputs or words other than those of the plain loop.
 """
 
 import json

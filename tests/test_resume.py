@@ -234,7 +234,10 @@ RECIPE = "another recipe: .*"
         ({"model": {"loss": "mae"}}, RECIPE + "loss was 'mse', is 'mae'"),
         ({"model": {"drop": 0.5}}, RECIPE + "model configuration was '"),
         ({"model": {"metrics": ()}}, RECIPE + r"metrics was \['mae'\], is \[\]"),
-        ({"model": {"units": 5}}, r"kernel \(4, 3\) float32 there and .* \(4, 5\) float32"),
+        (
+            {"model": {"units": 5}},
+            r"kernel', \[4, 3\], 'float32'\] there and .* \[4, 5\], 'float32'\]",
+        ),
     ],
 )
 def test_another_recipe_is_refused_before_the_model_changes(begun, options, words):

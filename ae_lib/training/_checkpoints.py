@@ -233,20 +233,16 @@ class Saved:
 
     def check(self, model, groups=("model",)):
         """Raise ValueError, which says what differs, unless the model has these variables."""
-
-        def words(entry):
-            return f"{entry[0]} {tuple(entry[1])} {entry[2]}" if entry else "nothing"
-
         state = _state(model)
         for group in groups:
             there, here = self._variables[group], _describe(state[group], model.name)
-            for one, other in zip_longest(there, here):
+            for one, other in zip_longest(there, here, fillvalue="nothing"):
                 if one != other:
                     raise ValueError(
                         f"{self.path} is of another model: of its {len(there)} {group} "
-                        f"variables and the {len(here)} here, the first to differ are "
-                        f"{words(one)} there and {words(other)} here. Build and compile the "
-                        "model that was saved, or give this one a folder of its own"
+                        f"variables and the {len(here)} here, the first to differ are {one} there "
+                        f"and {other} here. Build and compile the model that was saved, or give "
+                        "this one a folder of its own"
                     )
 
 
