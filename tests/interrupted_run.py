@@ -61,29 +61,6 @@ def dense():
     return model, {"x": X, "validation": X[:7]}
 
 
-class Parts(keras.utils.PyDataset):
-    """Batches of an array, which is its own target."""
-
-    def __init__(self, x, size):
-        super().__init__()
-        self.x, self.size = x, size
-
-    def __len__(self):
-        return len(self.x) // self.size
-
-    def __getitem__(self, index):
-        part = self.x[self.size * index : self.size * (index + 1)]
-        return part, part
-
-
-def batches():
-    """A data set of batches, noise from a layer's own generator, averaged weights."""
-    noise = keras.layers.GaussianNoise(0.1, seed=3)
-    model = keras.Sequential([keras.Input((6,)), noise, keras.layers.Dense(6)])
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9, use_ema=True), "mse")
-    return model, {"x": Parts(X, 5), "validation": X[:7]}
-
-
 def sentences():
     model = models.Seq2SeqAutoencoder(20, 4, 3, 4, word_dropout=0.3)
     model.compile(keras.optimizers.Adam(1e-2))
@@ -107,7 +84,7 @@ def main(folder, model, every, kill_step=None, kill_sync=None):
         return call
 
     training.set_seed(5)
-    built, options = {"dense": dense, "batches": batches, "sentences": sentences}[model]()
+    built, options = {"dense": dense, "sentences": sentences}[model]()
     os.fsync = death(kill_sync, os.fsync)
     options["callbacks"] = [keras.callbacks.LambdaCallback(on_train_batch_end=death(kill_step))]
     checkpoints = training.Checkpoints(folder, every_steps=every)

@@ -52,16 +52,12 @@ class Task:
         return {**self.run(), "steps": self.steps, "versions": versions}
 
     def check_share(self, n):
-        """Raise Failure unless the batch divides among n workers."""
-        if self.batch % n:
-            below = self.batch - self.batch % n
-            near = f"{below} or {below + n}" if below else f"{n}"
+        """Raise Failure unless the batch divides among n workers, and there are as many images."""
+        if self.batch % n or self.batch > self.images:
             raise Failure(
-                f"batch: {self.batch} images do not divide among {n} workers; take {near}", 2
-            )
-        if self.batch > self.images:
-            raise Failure(
-                f"batch: at most the {self.images} images there are, not {self.batch}", 2
+                f"batch: expected a multiple of the {n} workers, at most {self.images}; got "
+                f"{self.batch}",
+                2,
             )
 
     def place(self, index, processes):

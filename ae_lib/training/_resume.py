@@ -192,10 +192,8 @@ def _check_batches(dataset):
                 f"x: {name}.{method} changes the data between epochs, which cannot be replayed "
                 "after an interruption; leave it out: Keras itself shuffles the batches"
             )
-    if dataset.num_batches is None:
-        raise ValueError(f"x: {name} is endless; give it a __len__")
     if not dataset.num_batches:
-        raise ValueError("x: no batches")
+        raise ValueError(f"x: {name} is empty or endless; give it a __len__ of at least 1")
     if _ends(dataset) != _ends(dataset):
         raise ValueError(
             f"x: {name} gives another batch 0 or {dataset.num_batches - 1} each time; with "
