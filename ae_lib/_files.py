@@ -8,7 +8,12 @@ from pathlib import Path
 
 
 class DataError(OSError):
-    """A data file is missing, damaged, or or cannot be written."""
+    """A data file is missing, damaged, or cannot be written."""
+
+
+def as_path(path):
+    """``path`` as a ``Path``, with the home folder in the place of a leading ``~``."""
+    return Path(path).expanduser()
 
 
 @contextmanager
@@ -22,7 +27,7 @@ def whole_file(path):
         DataError: the folder is missing or cannot be written; ``path`` is as it was, as it is
             after any other error.
     """
-    path = Path(path)
+    path = as_path(path)
     temporary = None
     options = {"dir": path.parent, "prefix": f".{path.name}.", "suffix": ".part"}
     try:
@@ -56,6 +61,7 @@ def write_json(path, record):
         TypeError: the record is not for JSON.
     """
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    path = as_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as stream:
         stream.write(text.encode())

@@ -10,12 +10,12 @@ import hashlib
 import html
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 
 from ae_lib._checks import brief, shorten, size
 from ae_lib._display import anchor, emit
+from ae_lib._files import as_path
 
 MIME = "application/vnd.ae-claim+json"
 
@@ -142,7 +142,7 @@ def read_ledger(notebooks):
         ValueError: two claims of a chapter share an id.
     """
     ledger = {}
-    for path in map(Path, notebooks):
+    for path in map(as_path, notebooks):
         cells = json.loads(path.read_text("utf8"))["cells"]
         records = [
             output["data"][MIME]

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from ae_lib import decoding, text
-from ae_lib._files import whole_file
+from ae_lib._files import as_path, whole_file
 from ae_lib.data import DataError
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -46,7 +46,7 @@ class TextModel:
         """
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype: expected 'float32' or 'float16', got {dtype!r}")
-        path, buffer = _as_path(path), BytesIO()
+        path, buffer = _keras_path(path), BytesIO()
         records = {name: getattr(self, name).to_record() for name in self.vocabularies}
         plain = type(self.model).from_config(self.model.get_config())  # without an optimizer
         plain.set_weights(self.model.get_weights())
@@ -78,7 +78,7 @@ class TextModel:
             DataError: (an OSError) no such file, cut short, damaged, another kind of file,
                 or a model trained with another vocabulary.
         """
-        path = _as_path(path)
+        path = _keras_path(path)
         records = cls._records(path, sha256)
         make = text.Vocabulary.from_record
         own = {name: make(records[name], path.name) for name in cls.vocabularies}
@@ -279,8 +279,8 @@ def named_weights(model):
     return {**{w.name: w for w in model.weights if id(w) not in known}, **parts}
 
 
-def _as_path(path):
-    path = Path(path).expanduser()
+def _keras_path(path):
+    path = as_path(path)
     if path.suffix != ".keras":
         raise ValueError(f"path: expected a name that ends in .keras, got {path.name!r}")
     return path

@@ -1,6 +1,6 @@
 """What the book says about a GPU: one function for each question, one record for each.
 
-    python -m benchmarks.gpu [--only lstm …] [--backends jax torch] [--full]
+    python -m benchmarks.gpu [--only lstm …] [--backends jax torch]
     python -m benchmarks.gpu --dry-run --out FOLDER
 
 The questions are the functions of ``gpu_questions.py``. Each is asked with Keras on JAX and on
@@ -35,14 +35,14 @@ ON_CPU["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiled sooner
 class Record:
     """A question's record on file, which grows by one measurement of a backend after another.
 
-    ``device`` says in words what the backend computes on; ``full`` is for ``train``.
+    ``device`` says in words what the backend computes on.
 
     Raises:
         SystemExit: the file there is of another machine.
     """
 
-    def __init__(self, folder, name, backend, dry_run, device, full=False):
-        self.name, self.backend, self.dry_run, self.full = name, backend, dry_run, full
+    def __init__(self, folder, name, backend, dry_run, device):
+        self.name, self.backend, self.dry_run = name, backend, dry_run
         self.path = Path(folder) / f"gpu_{name}.json"
         self.results, self.failed, self.devices, self.more = {}, {}, {}, {}
         self.device = device
@@ -73,7 +73,8 @@ class Record:
             place = place.get(key, {})
         if last in place:
             return place[last]
-        gc.collect()  # the models before, for their memory
+        if not self.dry_run:
+            gc.collect()  # frees the memory of the models before
         label = f"{self.backend}: {', '.join(keys)}"
         try:
             found, why = run(), None
@@ -120,7 +121,7 @@ def child(asked):
     if not (is_gpu or asked.dry_run):
         raise SystemExit(f"{backend} sees no GPU, only {words}: install it for CUDA")
     for name in asked.only:
-        QUESTIONS[name][0](Record(asked.out, name, backend, asked.dry_run, words, asked.full))
+        QUESTIONS[name][0](Record(asked.out, name, backend, asked.dry_run, words))
 
 
 def main(arguments=None):
@@ -130,7 +131,6 @@ def main(arguments=None):
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
     parser.add_argument("--out", type=Path, help="folder for the records")
     parser.add_argument("--dry-run", action="store_true", help="tiny shapes on the CPU")
-    parser.add_argument("--full", action="store_true", help="train on all the sentences")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = sys.argv[1:] if arguments is None else arguments
     asked = parser.parse_args(arguments)

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 import make_data
-from ae_lib import data
-from ae_lib._files import DataError, whole_file
+from ae_lib import claims, data, text, training
+from ae_lib._files import DataError, whole_file, write_json
 from ae_lib.data import _files
+from ae_lib.text_models import TextAutoencoder
+from ae_lib.training import parallel
+from tests.small_text_model import small_autoencoder
 
 SHIPPED = "fashion_mnist_small.npz"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -109,6 +112,52 @@ def test_a_write_that_fails_leaves_the_good_file(tmp_path, failure):
         assert "kept.npz: cannot be written (No space left" in str(caught.value)
     assert path.read_bytes() == b"good"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _text_model(path):
+    small_autoencoder().save(path)
+    TextAutoencoder.load(path)
+
+
+def _vocabulary(path):
+    text.Vocabulary.build(["a"], min_count=1).save(path)
+    text.Vocabulary.load(path)
+
+
+def _notebook(path):
+    write_json(path, {"cells": []})
+    claims.read_ledger([path])
+
+
+def _checkpoint(path):
+    training.Checkpoints(Path(path).parent).save(small_autoencoder().model, 1)
+
+
+def _losses(path):
+    options = f"--workers 1 --batch 8 --json {path} --folder {Path(path).parent}"
+    task = parallel.Task(parallel._options(options.split()))
+    task.parameters = 1
+    task.finish()
+    assert task.newest() == (0, "")
+
+
+@pytest.mark.parametrize(
+    "use, name",
+    [
+        (_text_model, "m.keras"),
+        (_vocabulary, "v.json"),
+        (_notebook, "n.ipynb"),
+        (_checkpoint, "step-00000001.npz"),
+        (_losses, "l.json"),
+    ],
+)
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch, use, name):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    use(f"~/own/{name}")
+    assert [path.name for path in (tmp_path / "own").iterdir()] == [name]
+    assert not Path("~").exists()
 
 
 # -- records -----------------------------------------------------------------------------

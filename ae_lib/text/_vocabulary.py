@@ -3,12 +3,11 @@
 import hashlib
 import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
 from ae_lib._checks import positive_int
-from ae_lib._files import DataError, whole_file
+from ae_lib._files import DataError, as_path, whole_file
 from ae_lib.text._words import MARKERS, join_words, normalise, pieces, split_words
 
 PAD, UNK, BOS, EOS = range(4)
@@ -108,9 +107,10 @@ class _Tokens:
         Raises:
             DataError: (an OSError) no such file, damaged, or of another kind of vocabulary.
         """
-        name = Path(path).name
+        path = as_path(path)
+        name = path.name
         try:
-            record = json.loads(Path(path).read_text("utf8"))
+            record = json.loads(path.read_text("utf8"))
         except OSError as error:
             raise DataError(f"{name}: cannot be read ({error.strerror})") from error
         except ValueError as error:

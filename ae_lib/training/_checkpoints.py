@@ -1,16 +1,13 @@
 """Checkpoints: the whole state of a training run in one file, written whole or not at all.
 
-Why not what Keras 3.13 brings: ``BackupAndRestore(save_freq=4)``, killed at step 17 of 50,
-begins the epoch anew with the weights of its middle and takes 56 steps; with drop-out even
-``save_freq="epoch"`` comes to other weights, because the seed generators are not saved; the
-history of before is lost; it overwrites its file in place, and of twelve files with one bit
-flipped it loaded twelve without a word. ``OrbaxCheckpoint`` needs a package that Keras does not
-install; ``tf.train.CheckpointManager`` is for TensorFlow alone, and none of them knows which
-batch comes next.
+Why not what Keras 3.13 brings: after ``BackupAndRestore(save_freq=4)``, a run killed at step 17
+of 50 begins its epoch again with the weights of the epoch's middle. Seed generators and history
+are not saved, so with dropout even ``save_freq="epoch"`` ends with other weights. Its file is
+overwritten in place, and damage goes unnoticed. ``OrbaxCheckpoint`` needs a package that Keras
+does not install. None of them knows which batch comes next.
 """
 
 import errno
-import hashlib
 import json
 import random
 import re
@@ -24,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ae_lib._checks import positive_int
-from ae_lib._files import whole_file
+from ae_lib._checks import positive_int, positive_number
+from ae_lib._files import as_path, whole_file
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _FORMAT = 2
@@ -42,12 +39,12 @@ class Checkpoints:
         keep: how many of the newest stay, int ≥ 1. With two, a damaged file costs one interval.
 
     Raises:
-        TypeError, ValueError: a number that is out of range or none.
+        TypeError, ValueError: not a number, or out of range.
 
-    Each is one file ``step-00000120.npz``, which ``np.load`` opens: weights, the optimizer's
-    variables and the metrics' running sums, bit for bit, with a JSON header that holds the
-    states of the global random number generators of Python, NumPy, Keras and PyTorch, and the
-    SHA-256 of it all. What callbacks remember is not held.
+    Each checkpoint is one file, ``step-00000120.npz``, which ``np.load`` opens: weights,
+    optimizer variables and the metrics' running sums, bit for bit, and a JSON header with the
+    states of the global random number generators of Python, NumPy, Keras and PyTorch. The
+    zip format has a checksum of each of these. What callbacks remember is not saved.
 
     Example:
         >>> checkpoints = Checkpoints("drive/run-1", every_minutes=10)
@@ -56,19 +53,15 @@ class Checkpoints:
     """
 
     def __init__(self, folder, *, every_steps=None, every_minutes=None, keep=2):
-        self.folder = Path(folder).expanduser()
-        self.every_steps = (
-            None if every_steps is None else positive_int(every_steps, "every_steps")
-        )
+        self.folder = as_path(folder)
+        self.every_steps = self.every_minutes = None
+        if every_steps is not None:
+            self.every_steps = positive_int(every_steps, "every_steps")
         if every_minutes is not None:
-            if isinstance(every_minutes, bool) or not isinstance(every_minutes, (int, float)):
-                raise TypeError(f"every_minutes: expected a number, got {every_minutes!r}")
-            if not 0 < every_minutes < float("inf"):
-                raise ValueError(f"every_minutes: expected more than 0, got {every_minutes}")
-        self.every_minutes = every_minutes
+            self.every_minutes = positive_number(every_minutes, "every_minutes")
         self.keep = positive_int(keep, "keep")
-        self._since = None  # the last save, or the first question
-        self._damaged = set()  # files found damaged: they count for nothing
+        self._since = None  # time of the last save, or of the first call of due
+        self._damaged = set()  # files found damaged, which do not count
 
     def due(self, step):
         """Whether a checkpoint should be written now that ``step`` steps are done.
@@ -85,23 +78,23 @@ class Checkpoints:
     def save(self, model, step, **info):
         """Write the model's state after ``step`` steps; then remove all but the newest.
 
-        The bytes go to a temporary file beside the others, are read back and compared and
-        forced to the disk, and only then take the checkpoint's name. Until then the checkpoints
-        before it are untouched.
+        The bytes go to a temporary file in the folder, are read back and compared, are forced
+        to the disk, and only then get the checkpoint's name. The older checkpoints stay as they
+        are until then.
 
         Args:
             model: built Keras model; compiled or not.
             step: int ≥ 0.
-            info: what JSON can hold; ``restore`` gives it back.
+            info: values that JSON can hold; ``restore`` returns them.
 
         Returns:
             ``Path`` of the file.
 
         Raises:
-            OSError: it cannot be written: the disk is full, say. No temporary file is left.
-            TypeError: ``info`` is not for JSON.
-            ValueError: the model is not built; or the folder holds a later step, which
-                belongs to another run or was not restored.
+            OSError: it cannot be written, because the disk is full, for example.
+            TypeError: JSON cannot hold ``info``.
+            ValueError: the model is not built; or the folder holds a later step, of another
+                run or not restored.
         """
         step = positive_int(step, "step", least=0)
         later = [p.name for p in self._files() if _step(p) > step and p not in self._damaged]
@@ -115,7 +108,7 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for left in self.folder.glob(".step-*.part"):
-                with suppress(OSError):  # another's, perhaps
+                with suppress(OSError):  # another process may be writing it
                     left.unlink()
             with whole_file(path) as stream:
                 stream.write(raw)
@@ -123,8 +116,8 @@ class Checkpoints:
                 if Path(stream.name).read_bytes() != raw:
                     raise OSError(errno.EIO, "what was written reads back differently")
         except OSError as error:
-            cause = error.__cause__ or error  # the system's own
-            raise OSError(cause.errno, self._no_room(step, len(raw), cause)) from error
+            cause = error.__cause__ or error  # as the operating system raised it
+            raise OSError(cause.errno, self._cannot_write(step, len(raw), cause)) from error
         self._since = time.monotonic()
         self._damaged.discard(path)
         self._prune(step)
@@ -134,20 +127,18 @@ class Checkpoints:
         """Load the newest whole checkpoint into the model.
 
         Args:
-            model: Keras model of the saved one's shapes, built; an optimizer that is not
-                built is built. Metrics, which ``fit`` builds, are left if others were built
-                when the checkpoint was saved.
+            model: built Keras model with variables of the same shapes. An optimizer that is
+                not built is built; metrics other than the saved ones are left as they are.
 
         Returns:
-            dict of what was given to ``save`` as ``info``, with ``"step"``; None where there
-            is no whole checkpoint, with the model as it was.
+            dict: the ``info`` given to ``save``, and ``"step"``. None if there is no whole
+            checkpoint.
 
         Raises:
-            ValueError: the checkpoint is of another model; the model is as it was.
+            ValueError: the checkpoint is of another model, which is left as it was.
 
         Warns:
-            RuntimeWarning: for each file that is damaged or no checkpoint, by name. The one
-                before it is taken.
+            RuntimeWarning: a file is damaged or is no checkpoint; the one before it is taken.
         """
         saved = self.newest()
         if saved is None:
@@ -178,25 +169,22 @@ class Checkpoints:
         return sorted(found, key=_step)
 
     def _prune(self, step):
-        """Remove what stands before the newest ``keep``; damaged files do not count."""
+        """Remove all but the newest ``keep`` whole files."""
         files = [path for path in self._files() if _step(path) <= step]
         whole = [path for path in files if path not in self._damaged]
         for path in set(files) - set(whole[-self.keep :]):
-            with suppress(OSError):  # in the way of nothing
+            with suppress(OSError):
                 path.unlink()
 
-    def _no_room(self, step, needed, error):
-        place = self.folder
-        while not place.exists() and place != place.parent:
-            place = place.parent
+    def _cannot_write(self, step, needed, error):
         free = "unknown"
         with suppress(OSError):
-            free = f"{shutil.disk_usage(place).free:,} bytes"
+            free = f"{shutil.disk_usage(self.folder).free:,} bytes"
         return (
             f"the checkpoint of step {step} could not be written to {self.folder}: "
-            f"{error.strerror or error}. It needs {needed:,} bytes (free there: {free}). Make "
-            "room or choose another folder, then run this again: training goes on from the "
-            "newest checkpoint in the folder, which is untouched"
+            f"{error.strerror or error}. It needs {needed:,} bytes (free there: {free}). Free "
+            "some space or choose another folder, then run this again: training goes on from "
+            "the newest checkpoint in the folder, which is unchanged"
         )
 
 
@@ -205,11 +193,7 @@ class Damaged(Exception):
 
 
 class Saved:
-    """One checkpoint, read and found whole.
-
-    Attributes: ``path``; ``step``; ``info``, the dict given to ``save``; ``generators``, as
-    ``generators()`` gave them.
-    """
+    """One whole checkpoint: ``path``, ``step``, ``info``, ``arrays``, ``generators``."""
 
     def __init__(self, path):
         self.path = path
@@ -217,41 +201,32 @@ class Saved:
             raw = path.read_bytes()
         except OSError as error:
             raise Damaged(f"cannot be read ({error.strerror})") from error
-        if not raw:
-            raise Damaged("it is empty")
         try:
             with np.load(BytesIO(raw), allow_pickle=False) as stored:
-                self._arrays = dict(stored)
-            header = json.loads(self._arrays.pop(_HEADER).tobytes())
-            form, digest = header["format"], header.pop("sha256")
+                self.arrays = dict(stored)
+                if broken := stored.zip.testzip():  # what no array was read from
+                    raise ValueError(f"bad checksum of {broken}")
+            header = json.loads(self.arrays.pop(_HEADER).tobytes())
+            if header["format"] != _FORMAT:
+                raise ValueError(f"format {header['format']}, this library reads {_FORMAT}")
             self.step, self.info = header["step"], header["info"]
-            if form == _FORMAT:
-                self._variables, self.generators = header["variables"], header["generators"]
-        except Exception as error:  # whatever damage brings zipfile, NumPy and json to raise
+            self._variables, self.generators = header["variables"], header["generators"]
+        except Exception as error:  # whatever zipfile, NumPy and json raise on damaged bytes
             cause = f"{type(error).__name__}: {error}"
             raise Damaged(f"no whole checkpoint, {len(raw):,} bytes ({cause})") from error
-        if form != _FORMAT:
-            raise Damaged(f"its format is {form}, this library's is {_FORMAT}")
-        if digest != _digest(header, self._arrays):
-            raise Damaged("its SHA-256 is not the recorded one")
         if self.step != _step(path):
             raise Damaged(f"it is of step {self.step}: renamed?")
 
-    def load(self, model, *, all_metrics=False):
-        """Give the model these values, after all of them have been found to fit.
-
-        Args:
-            all_metrics: refuse a model whose metrics are not those saved; otherwise, where
-                they differ in number, they are left.
-        """
+    def load(self, model):
+        """Assign the values to the model's variables, once all are found to fit."""
         state = _state(model)
-        if not all_metrics and len(state["metrics"]) != len(self._variables["metrics"]):
+        if _describe(state["metrics"], model.name) != self._variables["metrics"]:
             del state["metrics"]
         self.check(model, state)
         for group, variables in state.items():
             for place, variable in enumerate(variables):
-                array = self._arrays[f"{group}/{place:05d}"]
-                if variable.dtype == "bfloat16":
+                array = self.arrays[f"{group}/{place:05d}"]
+                if variable.dtype == "bfloat16":  # to NumPy's files two bytes without a meaning
                     from ml_dtypes import bfloat16
 
                     array = array.view(bfloat16)
@@ -259,28 +234,24 @@ class Saved:
 
     def check(self, model, groups=("model",)):
         """Raise ValueError, which says what differs, unless the model has these variables."""
-
-        def words(entry):
-            return f"{entry[0]} {tuple(entry[1])} {entry[2]}" if entry else "nothing"
-
         state = _state(model)
         for group in groups:
             there, here = self._variables[group], _describe(state[group], model.name)
-            for one, other in zip_longest(there, here):
+            for one, other in zip_longest(there, here, fillvalue="nothing"):
                 if one != other:
                     raise ValueError(
                         f"{self.path} is of another model: of its {len(there)} {group} "
-                        f"variables and the {len(here)} here, the first to differ are "
-                        f"{words(one)} there and {words(other)} here. Build and compile the "
-                        "model that was saved, or give this one a folder of its own"
+                        f"variables and the {len(here)} here, the first to differ are {one} there "
+                        f"and {other} here. Build and compile the model that was saved, or give "
+                        "this one a folder of its own"
                     )
 
 
 def generators():
-    """The states of the random number generators that belong to no model, for JSON."""
+    """The states of the global random number generators, for JSON."""
     import keras
 
-    own = keras_global("seed_generator")  # None until it is first used; not made here
+    own = keras_global("seed_generator")  # None until it is first used
     name, key, *rest = np.random.get_state()  # noqa: NPY002
     found = {
         "python": random.getstate(),
@@ -317,7 +288,7 @@ def set_generators(states):
 
 
 def keras_global(name, *value):
-    """Keras's ``seed_generator`` or ``random_seed``, which have no public names; or set it."""
+    """Get, or set, Keras's ``seed_generator`` or ``random_seed``, which have no public name."""
     from keras.src.backend.common import global_state
 
     if value:
@@ -360,13 +331,12 @@ def _pack(model, step, info):
     """The bytes of a checkpoint: an ``.npz`` of the header and all variables."""
     from keras import ops
 
-    state, arrays = _state(model), {}
-    for group, variables in state.items():
-        for place, variable in enumerate(variables):
-            array = np.asarray(ops.convert_to_numpy(variable))
-            if variable.dtype == "bfloat16":  # NumPy's files know none: as whole numbers
-                array = array.view("uint16")
-            arrays[f"{group}/{place:05d}"] = array
+    state = _state(model)
+    arrays = {
+        f"{group}/{place:05d}": np.asarray(ops.convert_to_numpy(variable))
+        for group, variables in state.items()
+        for place, variable in enumerate(variables)
+    }
     header = {
         "format": _FORMAT,
         "step": step,
@@ -375,20 +345,9 @@ def _pack(model, step, info):
         "generators": generators(),
     }
     try:
-        header = json.loads(json.dumps(header))
+        text = json.dumps(header).encode()
     except (TypeError, ValueError) as error:
         raise TypeError(f"info: expected what JSON can hold: {error}") from error
-    header["sha256"] = _digest(header, arrays)
-    text = json.dumps(header).encode()
     buffer = BytesIO()
     np.savez(buffer, **{_HEADER: np.frombuffer(text, "uint8")}, **arrays)
     return buffer.getbuffer()
-
-
-def _digest(header, arrays):
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.reshape(-1).view("uint8"))
-    return digest.hexdigest()

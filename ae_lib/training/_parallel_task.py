@@ -1,13 +1,13 @@
-"""What the workers of ``parallel`` train, and what they keep of it."""
+"""What the workers of ``parallel`` train, and the results that they keep."""
 
 import hashlib
 import importlib.metadata
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 
+from ae_lib._files import write_json
 from ae_lib.training._checkpoints import Checkpoints
 
 
@@ -20,7 +20,7 @@ class Failure(Exception):
 
 
 class Task:
-    """A dense autoencoder on Fashion-MNIST, in an order that seed and step decide.
+    """A dense autoencoder on Fashion-MNIST; seed and step decide the order of the images.
 
     Args:
         options: with ``steps``, ``batch`` (of all workers together), ``seed``, ``hidden``,
@@ -52,20 +52,16 @@ class Task:
         return {**self.run(), "steps": self.steps, "versions": versions}
 
     def check_share(self, n):
-        """Raise Failure unless the batch divides among n workers."""
-        if self.batch % n:
-            below = self.batch - self.batch % n
-            near = f"{below} or {below + n}" if below else f"{n}"
+        """Raise Failure unless the batch divides among n workers, and there are as many images."""
+        if self.batch % n or self.batch > self.images:
             raise Failure(
-                f"batch: {self.batch} images do not divide among {n} workers; take {near}", 2
-            )
-        if self.batch > self.images:
-            raise Failure(
-                f"batch: at most the {self.images} images there are, not {self.batch}", 2
+                f"batch: expected a multiple of the {n} workers, at most {self.images}; got "
+                f"{self.batch}",
+                2,
             )
 
     def place(self, index, processes):
-        """Say which worker this is of how many; all together find out that they agree."""
+        """Note which worker of how many this is; check that all have the same settings."""
         self.index, self.processes = index, processes
         self.check_share(processes)
         if processes > 1:
@@ -76,7 +72,7 @@ class Task:
             found = np.asarray(multihost_utils.process_allgather(mine)).reshape(processes, 2, -1)
             options, stored = (found == found[0]).all(axis=(0, 2))
             if not options:
-                raise Failure("workers differ in options or versions; start all with the same", 2)
+                raise Failure("workers differ in options or versions; start all alike", 2)
             if not stored:
                 raise Failure(
                     "folder: the workers see different checkpoints; give all a folder that they "
@@ -96,14 +92,14 @@ class Task:
 
         from ae_lib import models
 
-        # Where Keras's initialisers draw their seeds. Its set_random_seed would, beside that,
-        # load TensorFlow for seconds when it is installed.
+        # Keras's initialisers take their seeds from here. Its set_random_seed would also import
+        # TensorFlow, which takes seconds.
         random.seed(self.options.seed)
         model = models.dense_autoencoder(hidden=tuple(self.options.hidden))
         loss = keras.losses.MeanSquaredError()
         model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[_now(loss)])
-        # JAX's processes make a variable together. Keras's global generator is one, and must
-        # not first be made by the one that writes a checkpoint: it would wait for ever.
+        # All processes make a variable together. Keras's global generator is one: if only the
+        # process that writes checkpoints made it, it would wait for ever.
         keras.random.uniform(())
         model.optimizer.build(model.trainable_variables)
         self.parameters = model.count_params()
@@ -124,20 +120,10 @@ class Task:
         return self._x[self._order[first : first + share]]
 
     def batches(self, start):
-        """The shares from step ``start`` to the end, as Keras's ``fit`` takes them."""
-        import keras
-
-        task = self
-
-        class Share(keras.utils.PyDataset):
-            def __len__(self):
-                return task.steps - start
-
-            def __getitem__(self, k):
-                x = task.rows(start + k)
-                return x, x
-
-        return Share()
+        """Yield the shares from step ``start`` to the end, as Keras's ``fit`` takes them."""
+        for step in range(start, self.steps):
+            x = self.rows(step)
+            yield x, x
 
     def newest(self):
         """``(step, digest)`` of the newest whole checkpoint; ``(0, "")`` if there is none.
@@ -202,10 +188,9 @@ class Task:
             "processes": self.processes,
             "parameters": self.parameters,
             "losses": self.losses,
-            "resumed_at": self.steps - len(self.seconds),
             "seconds": self.seconds,
         }
-        Path(self.options.json).write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
+        write_json(self.options.json, record)
 
 
 def _now(loss):

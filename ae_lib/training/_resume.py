@@ -1,10 +1,10 @@
 """Training that goes on where it was cut off: what ``fit`` does with checkpoints.
 
 It is Keras's own ``fit`` with Keras's own order of the data. A checkpoint is written between
-two steps, never inside one, and holds the random generators twice: as they are, and as they
-were at the epoch's beginning. A run that goes on begins that epoch again with the latter, so
-that Keras shuffles as before; passes over the batches that were trained; and goes on with the
-former.
+two steps, never inside one. It has the states of the random generators twice: now, and at the
+beginning of the epoch. A run that goes on sets the latter and begins that epoch again, so that
+Keras shuffles as before; reads the batches that were trained without training on them; then
+sets the former and trains on.
 """
 
 import hashlib
@@ -29,12 +29,14 @@ def resumable_fit(model, options, *, checkpoints, progress, callbacks):
         options: dict of ``model.fit``'s arguments: arrays ``x`` and ``y`` with ``batch_size``,
             or a ``PyDataset`` ``x``; ``epochs``; perhaps ``validation_data``, a pair of arrays.
         checkpoints: ``Checkpoints``, or a folder: one at the end of each epoch.
-        progress: the callback that keeps the history and writes the one line.
+        progress: the callback that keeps the history and prints the summary line.
     """
     x, epochs = options["x"], options["epochs"]
-    if "y" not in options:
+    if "y" in options:
+        count, first = steps_per_epoch(len(x), options["batch_size"]), (x[:1], options["y"][:1])
+    else:
         _check_batches(x)
-    count = steps_per_epoch(len(x), options["batch_size"]) if "y" in options else x.num_batches
+        count, first = x.num_batches, x[0]
     if not isinstance(checkpoints, Checkpoints):
         checkpoints = Checkpoints(checkpoints, every_steps=count)
     if checkpoints.every_steps is None and checkpoints.every_minutes is None:
@@ -48,20 +50,23 @@ def resumable_fit(model, options, *, checkpoints, progress, callbacks):
     if saved is not None:
         if model.built:
             saved.check(model)
-        _check_recipe(saved, run["recipe"], epochs)
-        # Builds the metrics, and the model if need be, whose values can then be given back.
-        first = (x[:1], options["y"][:1]) if "y" in options else x[0]
+        _check_recipe(saved, run["recipe"])
+        done = -(-saved.step // count)  # epochs, the one under way too
+        if epochs < done:
+            raise ValueError(
+                f"epochs: {epochs}, but the run in {checkpoints.folder} is in epoch {done}; ask "
+                "for at least as many, or give this run a folder of its own"
+            )
+        # Builds the metrics, and the model if need be, so that their values can be set.
         model.test_on_batch(*(first if isinstance(first, (tuple, list)) else (first,)))
-        # All its steps may be done, and it was interrupted before it could say so.
-        stopped_early = saved.info["finished"] and epochs <= saved.info["epochs"]
-        if stopped_early or saved.step >= epochs * count:
-            saved.load(model)
-            set_generators(saved.generators)
-            progress.history = saved.info["history"]
-            progress.note = "finished before"
-            return progress.finish()
+        saved.load(model)
+        set_generators(saved.generators)
         progress.start = saved.info["history"]
         progress.note = f"resumed at step {saved.step:,} of {epochs * count:,}"
+        if saved.info["finished"] and epochs <= saved.info["epochs"]:
+            progress.history, progress.note = progress.start, "finished before"
+            progress.finish()
+            return
     saver, listed = _saver(model, checkpoints, saved, run, progress, count, callbacks)
     try:
         with saver.signals():
@@ -69,16 +74,14 @@ def resumable_fit(model, options, *, checkpoints, progress, callbacks):
         run["finished"] = True
         saver.save()
     except KeyboardInterrupt:
-        saver.save_if_whole()
         if saver.saved is not None:
             stopped = f"stopped at step {saver.saved:,} of {epochs * count:,}"
             progress.note = ", ".join(filter(None, [progress.note, stopped]))
         progress.finish(stopped=saver.saved is None)
-        if saver.stop == signal.SIGTERM:
-            signal.raise_signal(signal.SIGTERM)
     finally:
         saver.train_again()
-    return None
+    if saver.stop == signal.SIGTERM:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _saver(model, checkpoints, saved, run, progress, count, callbacks):
@@ -89,46 +92,39 @@ def _saver(model, checkpoints, saved, run, progress, count, callbacks):
         def __init__(self):
             super().__init__()
             self.step = 0 if saved is None else saved.step  # steps done, of the whole run
-            self.done = self.step % count  # batches to pass over in the epoch that comes
-            self.waits = saved  # what is to be restored
+            self.skip = self.step % count  # batches of the next epoch that were trained on
             self.saved = None  # the step of the last save in this call
-            self.whole = True  # between two steps, nothing under way
-            self.stop = False  # the signal that waits for the batch under way
-            self.train = None  # the model's own function, while batches are passed over
-            self.began = None  # the generators as the epoch under way began; None between two
+            self.stop = False  # the signal that waits for the end of the batch
+            self.train = None  # the model's own train function, while batches are skipped
+            self.began = None  # the generators at the beginning of the epoch under way
 
         def on_epoch_begin(self, epoch, logs=None):
-            if self.waits is not None:  # Keras has just set the metrics to zero
-                saved.load(self.model, all_metrics=True)
+            if saved is not None and epoch == saved.step // count:
                 set_generators(saved.info["began"] or saved.generators)
-                if self.done:
-                    self.train = self.model.train_function
-                    self.model.train_function = self._pass
-                else:
-                    self.model.reset_metrics()
-                self.waits = None
+            if self.skip:
+                saved.load(self.model)  # the metrics, which Keras has just set to zero
+                self.train = self.model.train_function
+                self.model.train_function = self._skip
             self.began = generators()
 
         def on_train_batch_begin(self, batch, logs=None):
-            self.whole = False
-            if self.done:
+            if self.skip:
                 self.train_again()
                 set_generators(saved.generators)
-                self.done = 0
+                self.skip = 0
 
         def on_train_batch_end(self, batch, logs=None):
             self.step += 1
-            if batch + 1 < count:  # what is due at an epoch's end waits for the validation
-                self.whole = True
+            if batch + 1 < count:  # after the last batch of an epoch comes its validation
                 self._save_or_stop()
 
         def on_epoch_end(self, epoch, logs=None):
-            self.step, self.whole = (epoch + 1) * count, True
+            self.step = (epoch + 1) * count
             self.began = None
             if epoch + 1 < run["epochs"] and not self.model.stop_training:
                 self._save_or_stop()
 
-        def _pass(self, *state_and_batch):
+        def _skip(self, *state_and_batch):
             """Take a batch as Keras's train function does, and do nothing with it."""
             *state, batch = state_and_batch
             if keras.backend.backend() != "torch":
@@ -150,45 +146,35 @@ def _saver(model, checkpoints, saved, run, progress, count, callbacks):
             checkpoints.save(self.model, self.step, **run, **more)
             self.saved = self.step
 
-        def save_if_whole(self):
-            """After an interrupt that did not wait: save unless it was inside a step."""
-            if self.waits is not None or self.done:  # it did not come to where it was
-                saved.load(model)
-                return
-            averages = getattr(self.model.optimizer, "use_ema", False)  # perhaps put in place
-            if self.whole and not averages and self.saved != self.step:
-                self.save()
-
         @contextmanager
         def signals(self):
-            """Let the first interrupt or SIGTERM wait for the batch; a second one does not."""
+            """Let a first SIGINT or SIGTERM wait for the end of the batch; a second does not."""
 
             def wait(number, frame):
                 if self.stop:
                     raise KeyboardInterrupt
                 self.stop = number
 
-            usual = {}
+            before = {}
             if threading.current_thread() is threading.main_thread():
-                usual = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-            heard = {n: how for n, how in usual.items() if how not in (signal.SIG_IGN, None)}
-            for number in heard:
-                signal.signal(number, wait)
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                        before[number] = signal.signal(number, wait)
             try:
                 yield
             finally:
-                for number, how in heard.items():
-                    signal.signal(number, how)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     class Listed(keras.callbacks.CallbackList):
-        """Callbacks do not hear of batches that are passed over."""
+        """Callbacks do not hear of batches that are skipped."""
 
         def on_train_batch_begin(self, batch, logs=None):
-            if batch >= saver.done:
+            if batch >= saver.skip:
                 super().on_train_batch_begin(batch, logs)
 
         def on_train_batch_end(self, batch, logs=None):
-            if batch >= saver.done:
+            if batch >= saver.skip:
                 super().on_train_batch_end(batch, logs)
 
     saver = Saver()
@@ -207,10 +193,8 @@ def _check_batches(dataset):
                 f"x: {name}.{method} changes the data between epochs, which cannot be replayed "
                 "after an interruption; leave it out: Keras itself shuffles the batches"
             )
-    if dataset.num_batches is None:
-        raise ValueError(f"x: {name} is endless; give it a __len__")
     if not dataset.num_batches:
-        raise ValueError("x: no batches")
+        raise ValueError(f"x: {name} is empty or endless; give it a __len__ of at least 1")
     if _ends(dataset) != _ends(dataset):
         raise ValueError(
             f"x: {name} gives another batch 0 or {dataset.num_batches - 1} each time; with "
@@ -224,11 +208,11 @@ def _ends(dataset):
 
 
 def _recipe(model, options):
-    """What must be the same for two runs to be one: JSON values, in readable places."""
+    """What must be the same when a run goes on: dict of JSON values."""
     import keras
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of parts that Keras could not save
+        warnings.simplefilter("ignore")  # from parts that Keras cannot serialise
         compiled = model.get_compile_config() or {}
         config = None
         with suppress(Exception):  # a model without a configuration
@@ -243,12 +227,13 @@ def _recipe(model, options):
         "validation": None if validation is None else [_fingerprint(v) for v in validation],
         "optimizer": _settled(compiled.get("optimizer")),
         "loss": _settled(compiled.get("loss")),
+        "metrics": _settled(compiled.get("metrics")),
         "model configuration": None if config is None else _fingerprint(repr(config)),
     }
 
 
-def _check_recipe(saved, recipe, epochs):
-    """Refuse to go on with another recipe, or with fewer epochs than were trained."""
+def _check_recipe(saved, recipe):
+    """Refuse to go on with another recipe."""
     there = saved.info.get("recipe")
     if there is None:
         raise ValueError(f"{saved.path} was not written by fit; give this run a folder of its own")
@@ -257,12 +242,6 @@ def _check_recipe(saved, recipe, epochs):
         raise ValueError(
             f"{saved.path} is of a run with another recipe: {'; '.join(found[:4])}. Set it as it "
             "was, or give this run a folder of its own"
-        )
-    done = len(saved.info["history"].get("loss", ()))
-    if epochs < done:
-        raise ValueError(
-            f"epochs: {epochs}, but the run in {saved.path.parent} has trained {done}; ask for "
-            "at least as many, or give this run a folder of its own"
         )
 
 
@@ -276,7 +255,7 @@ def _differences(there, here, place=""):
 
 
 def _settled(value):
-    """A configuration without what differs between two builds of one model: names, seeds."""
+    """A configuration without names and seeds, which differ when a model is built again."""
     if isinstance(value, dict):
         if value.get("class_name") == "__lambda__":
             return "a lambda"

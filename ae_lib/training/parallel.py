@@ -4,26 +4,24 @@
     python -m ae_lib.training.parallel --coordinator host:port --processes 2 --index 0
     srun python -m ae_lib.training.parallel --cluster
 
-The first starts two workers on this machine. The second is one worker among ``--processes``:
-each host runs it with its own ``--index`` and else the same options. With the third,
-``jax.distributed`` finds address, number and index by itself: under Slurm, Open MPI or
-Kubernetes. Every worker has the whole model and computes the gradient of its share of each
-batch; JAX adds the gradients up, so that all take the same step (synchronous data parallelism;
-Goyal et al. 2017). ``--batch`` is the batch of all together: it is what decides what is learned,
-so one worker and several see the same losses, up to the order of additions.
+The first starts two workers on this machine. The second is one worker of ``--processes``: each
+machine runs it with its own ``--index`` and otherwise the same options. With the third,
+``jax.distributed`` asks Slurm, Open MPI or Kubernetes for address, number and index. Every
+worker has the whole model and computes the gradient of its share of each batch; JAX adds the
+gradients up, so that all take the same step (synchronous data parallelism; Goyal et al. 2017).
+``--batch`` counts the images of all workers together. It alone decides what is learned: one
+worker and several see the same losses, up to the order of additions.
 
-What is trained is chapter 02's autoencoder on the Fashion-MNIST that ships. The order of the
-images follows from seed and step alone. What Keras 3.13 leaves to its caller when processes
-share ``fit``: each must give its own share (the whole batch given to all is no error, and no
-gain), all shares of one size; and what makes a variable waits until all processes do the same.
+What is trained is chapter 02's autoencoder on the Fashion-MNIST that ships. Seed and step alone
+decide which images a batch has. Keras 3.13 leaves to its caller that each process gives ``fit``
+its own share, that all shares have one size, and that all processes make variables together.
 
-JAX's coordination service notices a worker that is gone or silent: the rest end within a
+JAX's coordination service notices a worker that is gone or silent: the others end within a
 minute. The same command then goes on from the newest checkpoint in ``--folder``, which only
-worker 0 writes and all must see. Between machines all TCP ports must be open, and each host's
-own name must not stand for 127.* in its ``/etc/hosts``: there the others would look for it.
-``--workers`` gives each a GPU, or none any; workers that are started one by one share GPUs out
-by ``CUDA_VISIBLE_DEVICES``. Exit status: 0, all steps done; 1, a worker failed; 2, an option
-that cannot be.
+worker 0 writes and all must see. Between machines all TCP ports must be open, and a machine's
+own name must not stand for 127.* in its ``/etc/hosts``. ``--workers`` gives each worker a GPU of
+its own, or none a GPU; for workers that are started one by one, set ``CUDA_VISIBLE_DEVICES``.
+Exit status: 0, all steps done; 1, a worker failed; 2, a wrong option.
 """
 
 import argparse
@@ -39,17 +37,17 @@ import tempfile
 import threading
 import time
 import traceback
-from pathlib import Path
 
+from ae_lib._files import as_path
 from ae_lib.training._parallel_task import Failure, Task
 
-CHILD = "AE_PARALLEL_CHILD"  # set: the launcher started this worker, and holds its standard input
+CHILD = "AE_PARALLEL_CHILD"  # set for workers whose standard input the launcher holds
 SILENCE = 30  # seconds without a heartbeat after which JAX counts a worker as gone
-GRACE = 2.0  # seconds in which the cause of a failure may still overtake its consequence
+GRACE = 2.0  # seconds to wait, after a worker failed, for the one that caused it
 
 
-def train(task, coordinator=None, processes=None, index=None, patience=300):
-    """Train on all processes at once; without an address, as the cluster's manager says."""
+def train(task, coordinator=None, processes=None, index=None):
+    """Train as one of the processes; without an address, ask the cluster's manager."""
     import jax
     import keras
 
@@ -57,7 +55,6 @@ def train(task, coordinator=None, processes=None, index=None, patience=300):
         coordinator,
         processes,
         index,
-        initialization_timeout=patience,
         heartbeat_timeout_seconds=SILENCE,
         shutdown_timeout_seconds=SILENCE,
         coordinator_bind_address=coordinator if index == 0 else None,
@@ -70,8 +67,8 @@ def train(task, coordinator=None, processes=None, index=None, patience=300):
     told = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda k, logs: task.report(model, start + k + 1, logs["now"])
     )
-    if start < task.steps:  # sharded: our rows of each batch
-        model.fit(task.batches(start), shuffle=False, verbose=0, callbacks=[told])
+    if left := task.steps - start:
+        model.fit(task.batches(start), steps_per_epoch=left, verbose=0, callbacks=[told])
     task.finish()
 
 
@@ -80,7 +77,7 @@ def main(arguments=None):
     try:
         options = _options(arguments)
         task = Task(options)
-        task.newest()  # a folder of another run is refused here
+        task.newest()  # refuses a folder of another run
         return _launch(options, task) if options.workers else _work(options, task)
     except Failure as failure:
         print(f"parallel: {failure}", file=sys.stderr, flush=True)
@@ -105,11 +102,10 @@ def _options(arguments):
     parser.add_argument("--batch", type=int, default=64, help="of all workers; default 64")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hidden", type=int, nargs="*", default=[256], help="widths of layers")
-    parser.add_argument("--folder", help="for checkpoints; all workers must see it")
+    parser.add_argument("--folder", type=as_path, help="for checkpoints; all workers must see it")
     parser.add_argument("--every", type=int, default=20, help="steps between checkpoints")
-    parser.add_argument("--json", metavar="FILE", help="where worker 0 writes the losses")
     parser.add_argument(
-        "--patience", type=int, default=300, help="seconds to wait for the others; default 300"
+        "--json", type=as_path, metavar="FILE", help="where worker 0 writes the losses"
     )
     options = parser.parse_args(arguments)
     _check(options)
@@ -126,7 +122,7 @@ def _check(options):
             2,
         )
     least = {"workers": 1, "processes": 1, "index": 0, "steps": 1, "batch": 1, "seed": 0}
-    for name, bound in {**least, "every": 1, "patience": 1}.items():
+    for name, bound in {**least, "every": 1}.items():
         value = getattr(options, name)
         if value is not None and value < bound:
             raise Failure(f"{name}: expected a whole number of at least {bound}, got {value}", 2)
@@ -140,13 +136,12 @@ def _check(options):
         if not (host and port.isdecimal() and 0 < int(port) < 65536):
             raise Failure(f"coordinator: expected host:port, got {options.coordinator!r}", 2)
     Task(options).check_share(n)
-    for name, refused in (("json", Path.is_dir), ("folder", Path.is_file)):
-        path = getattr(options, name)
-        if path is not None and refused(Path(path)):
-            kinds = ("file", "folder") if name == "json" else ("folder", "file")
-            raise Failure(f"{name}: expected a {kinds[0]}, but {path} is a {kinds[1]}", 2)
-    if options.json is not None and not Path(options.json).absolute().parent.is_dir():
-        raise Failure(f"json: there is no folder {Path(options.json).absolute().parent}", 2)
+    if options.json is not None and options.json.is_dir():
+        raise Failure(f"json: expected a file, but {options.json} is a folder", 2)
+    if options.folder is not None and options.folder.is_file():
+        raise Failure(f"folder: expected a folder, but {options.folder} is a file", 2)
+    if options.json is not None and not os.access(options.json.parent, os.W_OK):
+        raise Failure(f"json: there is no folder {options.json.parent}, or it is read-only", 2)
     for module in ("keras", "jax"):
         if importlib.util.find_spec(module) is None:
             raise Failure(f"{module} is not installed; python -m pip install {module}", 2)
@@ -161,7 +156,7 @@ def _launch(options, task):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     command = [sys.executable, "-m", "ae_lib.training.parallel", "--coordinator", address]
-    for name in ("steps", "batch", "seed", "folder", "every", "json", "patience"):
+    for name in ("steps", "batch", "seed", "folder", "every", "json"):
         if getattr(options, name) is not None:
             command += [f"--{name}", str(getattr(options, name))]
     command += ["--hidden", *map(str, options.hidden), "--processes", str(n)]
@@ -189,42 +184,34 @@ def _launch(options, task):
             worker.kill()
             worker.wait()
             worker.stdin.close()
-    # A signal from outside is a cause; an abort, or an error of the exchange, may follow from it.
+    # Killed from outside is a cause; an abort, or a lost connection, may follow from it.
     killed = [i for i in failed if -signal.SIGABRT != workers[i].returncode < 0]
     guilty = (killed or failed or [0])[0]
     said[guilty].seek(0)
     sys.stderr.write(said[guilty].read().decode(errors="replace"))
     if failed:
-        raise Failure(
-            f"worker {guilty} of {n} {_fate(workers[guilty].returncode)}"
-            + ("; the others were stopped" if n > 1 else "")
-            + f"; {task.advice()}"
-        )
+        status = workers[guilty].returncode
+        fate = f"failed (exit status {status})"
+        if status < 0:
+            fate = f"was ended by {signal.Signals(-status).name}"
+        others = "; the others were stopped" if n > 1 else ""
+        raise Failure(f"worker {guilty} of {n} {fate}{others}; {task.advice()}")
     return 0
-
-
-def _fate(status):
-    if status >= 0:
-        return f"failed (exit status {status})"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
 
 
 def _devices(n):
     """For each of n workers here, the variables that give it a GPU of its own, or none."""
     if n == 1 or os.environ.get("JAX_PLATFORMS") == "cpu":
         return [{}] * n
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        found = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
-        found = [*itertools.takewhile(lambda name: name.strip() not in ("", "-1"), found)]
-    else:
-        found = []
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if names is None:
+        names = ""
         with contextlib.suppress(OSError):
             done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-            lines = [s for s in done.stdout.splitlines() if s.startswith("GPU ")]
-            found = [str(i) for i in range(len(lines))]
+            count = sum(line.startswith("GPU ") for line in done.stdout.splitlines())
+            names = ",".join(map(str, range(count)))
+    # CUDA reads no further than -1.
+    found = [*itertools.takewhile(lambda name: name.strip() not in ("", "-1"), names.split(","))]
     if len(found) >= n:
         return [{"CUDA_VISIBLE_DEVICES": found[i]} for i in range(n)]
     if found:
@@ -237,17 +224,17 @@ def _devices(n):
 
 
 def _work(options, task):
-    if os.environ.get(CHILD):  # end when the launcher is gone, which closes the other end
+    if os.environ.get(CHILD):  # end with the launcher, which holds the other end of the pipe
         threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        del os.environ[name]  # gRPC would follow them
+        del os.environ[name]  # gRPC would use them
     os.environ["KERAS_BACKEND"] = "jax"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf8")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # gloo greets there
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where gloo prints messages of its own
     _let_senders_finish()
     try:
-        train(task, options.coordinator, options.processes, options.index, options.patience)
+        train(task, options.coordinator, options.processes, options.index)
         sys.stdout.flush()
         return 0
     except Failure as failure:
@@ -259,15 +246,14 @@ def _work(options, task):
         words, status = f"{task.who()} stopped at step {task.step}: {lines[0][:200]}", 1
         words += f". If it lost another worker, that one says why; {task.advice()}"
     print(f"parallel: {words}", file=sys.stderr, flush=True)
-    os._exit(status)  # not by way of JAX's farewell, which would wait for those that are gone
+    os._exit(status)  # JAX's own way out would wait for workers that are gone
 
 
 def _let_senders_finish():
-    """Have threads that wake wait for a free core, on Linux, for the sake of gloo.
+    """On Linux, have a thread that wakes wait until a core is free.
 
-    Gloo's receiver asks again and again, without pause, while a sender holds the lock that both
-    need. When it wakes on the sender's core and takes it, both lose that core's whole time slice:
-    a step of 4 ms lasts up to 40. On a single core there is no other to wait for.
+    Gloo's receiver spins while a sender holds the lock that both need. When it takes the core
+    from the sender, both lose a whole time slice: a step of 4 ms lasts up to 40.
     """
     if hasattr(os, "SCHED_BATCH") and len(os.sched_getaffinity(0)) > 1:
         with contextlib.suppress(OSError):
