@@ -215,6 +215,71 @@ def decoding(record):
             record.measure((record.backend, name), partial(decode, batch, precision))
 
 
+@question("tokens a second; seconds")
+def train(record):
+    """Training the shipped text autoencoder on all sentences, and its validation scores."""
+    record.measure((record.backend, "run"), partial(_train, record))
+
+
+def _train(record):
+    import keras
+
+    from ae_lib import data, text, training
+    from ae_lib.models import Seq2SeqAutoencoder
+    from ae_lib.text_models import TextAutoencoder
+    from tools import train_text_autoencoder as tool
+
+    set_precision(record.backend, "bfloat16")
+    recipe, settings, epochs = tool.RECIPE, tool.SETTINGS, 14  # as of the weights that ship
+    sentences = data.load_sentences("train", size="full")
+    batch, longest = recipe["batch_size"], recipe["longest"]
+    widths = 8, 12, longest + 1
+    if record.dry_run:
+        sentences = [s for s in sentences[:2000] if len(s.split()) < 4][:150]
+        settings, epochs = {"units": 16, "embedding_size": 8, "code_size": 16}, 2
+        batch, longest, widths = 32, 6, (8,)
+    vocabulary = text.Vocabulary.build(sentences, min_count=recipe["min_count"])
+    rows = [r for r in vocabulary.encode_all(sentences) if len(r) <= longest]
+    ids = text.pad(rows, longest + 2)
+    counts = np.bincount(ids[ids > 0], minlength=len(vocabulary))
+    counts[: 4 + len(text.MARKERS)] = 0
+    chances = counts ** recipe["frequency_power"]
+    plain = np.array([t[:1].islower() for t in vocabulary.tokens])
+    noise = chances / chances.sum(), vocabulary.tokens.index(text.LOWER), plain
+    training.set_seed(recipe["seed"])
+    model = Seq2SeqAutoencoder(len(vocabulary), **settings, matmul_dtype="bfloat16")
+    rate = training.cosine_schedule(recipe["peak"], epochs * (len(ids) // batch + 10))
+    model.compile(keras.optimizers.Adam(rate, global_clipnorm=recipe["clipnorm"]))
+    curve = []  # the first epoch with compiling
+    for number in range(epochs):
+        rng, start = np.random.default_rng([recipe["seed"], number]), time.perf_counter()
+        share = np.interp(number / max(1, epochs - 1), [0, 0.6, 1], recipe["changed"])
+        changed = tool.changed(ids, rng, share, *noise)
+        batches = tool.one_length_batches(changed, batch, rng)
+        batches = [filled(rows, batch, widths, rng) for rows in batches]
+        steps = ((each,) for each in batches)
+        done = model.fit(steps, steps_per_epoch=len(batches), verbose=0)
+        loss, seconds = done.history["loss"][0], time.perf_counter() - start
+        if not math.isfinite(loss):
+            raise ValueError(f"the loss of epoch {number + 1} is {loss}")
+        tokens = sum((each > 0).sum() + len(each) for each in batches)
+        numbers = {"loss": loss, "seconds": seconds, "tokens_per_second": tokens / seconds}
+        curve.append({name: short(number) for name, number in numbers.items()})
+    reader = Seq2SeqAutoencoder(len(vocabulary), **settings)  # in full precision
+    reader.set_weights(model.get_weights())
+    validation = sentences[:4] if record.dry_run else data.load_sentences("validation")
+    validation = [s for s in validation if vocabulary.covers(s)]
+    scores = tool.scores(TextAutoencoder(reader, vocabulary), validation)
+    return {"sentences": len(ids), "curve": curve, "validation": scores}
+
+
+def filled(rows, size, widths, rng):
+    """A batch filled up with rows of its own, padded to one of few widths: few are compiled."""
+    rows = np.concatenate([rows, rows[rng.integers(len(rows), size=size - len(rows))]])
+    width = next(w for w in widths if w >= rows.shape[1])
+    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
+
+
 def short(number):
     """Four digits, for a record."""
     return float(f"{number:.4g}")

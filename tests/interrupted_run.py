@@ -52,12 +52,14 @@ def names(folder):
 
 
 def dense():
-    """Everything with a state of its own: dropout, running means, a schedule, a metric."""
+    """All that has a state of its own: dropout, noise with a seed, running means, averages of
+    the weights, a schedule, a metric."""
     layers = keras.layers
     hidden = [layers.Dense(5, "relu"), layers.Dropout(0.3), layers.BatchNormalization()]
+    hidden.append(layers.GaussianNoise(0.1, seed=3))
     model = keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(6)])
     rate = training.cosine_schedule(1e-2, 30)
-    model.compile(keras.optimizers.Adam(rate), "mse", metrics=["mae"])
+    model.compile(keras.optimizers.Adam(rate, use_ema=True), "mse", metrics=["mae"])
     return model, {"x": X, "validation": X[:7]}
 
 

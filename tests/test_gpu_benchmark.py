@@ -64,6 +64,10 @@ def test_the_models_numbers_are_plausible(records):
     for row in records["decoding"]["results"]["torch"].values():
         assert row["same"] == 1
         assert row["tokens_per_second"] > 0
+    trained = records["train"]["results"]["torch"]["run"]
+    first, last = trained["curve"]
+    assert last["loss"] < first["loss"]
+    assert 0 <= trained["validation"]["tokens"] <= 1
 
 
 def test_an_interrupted_run_keeps_what_it_has_and_goes_on(tmp_path):
