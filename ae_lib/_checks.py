@@ -1,4 +1,7 @@
-"""Checks at the door: arrays that are what a function says it takes, or a clear error."""
+"""Checks of arguments: arrays that are what a function says it takes, or a clear error."""
+
+from collections.abc import Iterator, Mapping, ValuesView
+from reprlib import repr as short
 
 import numpy as np
 
@@ -17,10 +20,7 @@ def as_batch(x, name="x", *, shape=None, ndim=None, low=None, high=None):
         TypeError: not an array of numbers.
         ValueError: empty, wrong shape, NaN or infinity, or out of range.
     """
-    try:
-        array = np.asarray(x)
-    except (TypeError, ValueError, RuntimeError) as error:  # ragged, or a tensor kept elsewhere
-        raise TypeError(f"{name}: expected an array of numbers, got {type(x).__name__}") from error
+    array = as_array(x, name)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected an array of numbers, got dtype {array.dtype}")
     if ndim is not None and array.ndim != ndim:
@@ -51,6 +51,72 @@ def as_batch(x, name="x", *, shape=None, ndim=None, low=None, high=None):
     return array
 
 
+def as_array(x, name):
+    """``np.asarray`` of an iterator and of PyTorch's tensors too; bfloat16 becomes float32.
+
+    Raises:
+        TypeError: not an array; of rows of different lengths, the message says so.
+    """
+    x = list(x) if isinstance(x, (Iterator, ValuesView)) else x
+    try:
+        if hasattr(x, "detach"):  # PyTorch's: on a GPU, or with a gradient
+            x = x.detach().cpu()
+            x = x.float() if "bfloat16" in str(x.dtype) else x
+        array = np.asarray(x)
+        if array.dtype == object and array.ndim:  # rows of different lengths, for one
+            array = np.asarray(array.tolist())
+    except (TypeError, ValueError, RuntimeError) as error:
+        found = type(x).__name__
+        if "inhomogeneous" in str(error):
+            found = "rows of different lengths; if they are ids, pad them: text.pad(rows)"
+        raise TypeError(f"{name}: expected an array of numbers, got {found}") from error
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+def as_list(values, name, what="items", text="one text"):
+    """Return ``values`` as a list; refuse a single text, and tables and dicts.
+
+    Going through a table gives the names of its columns, through a dict its keys.
+    """
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"{name}: expected a list of {what}, got {text}")
+    if isinstance(values, Mapping) or hasattr(values, "columns"):
+        raise TypeError(
+            f"{name}: expected a list of {what}, got {type(values).__name__}, which gives names "
+            'and not what they stand for; take one column of it: df["column"]'
+        )
+    try:
+        return list(values)
+    except TypeError as error:
+        found = type(values).__name__
+        raise TypeError(f"{name}: expected a list of {what}, got {found}") from error
+
+
+def as_whole(values, name, *, ndim=1, low=-(2**31), high=2**31 - 1, hint=""):
+    """Return ``values`` as int32, checked before they are cast.
+
+    Args:
+        values: whole numbers; any iterable.
+        ndim: number of axes; None: any, but at least one.
+        low, high: inclusive range of the values.
+        hint: what the message about the axes says besides.
+
+    Raises:
+        TypeError: not whole numbers.
+        ValueError: another number of axes, or out of range.
+    """
+    array = as_array(values, name)
+    if array.dtype.kind not in "iu" and (array.size or array.dtype.kind != "f"):
+        raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}{hint}")
+    if array.ndim != ndim if ndim else not array.ndim:
+        wanted = {1: "(n,)", 2: "(n, T)"}.get(ndim, "(n, …)")
+        raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}{hint}")
+    if array.size and not (low <= int(array.min()) and int(array.max()) <= high):
+        found = f"{array.min()}…{array.max()}"
+        raise ValueError(f"{name}: expected {low}…{high}, got {found}")
+    return array.astype("int32")
+
+
 def _fits(found, wanted):
     return len(found) == len(wanted) and all(
         w is None or f == w for f, w in zip(found, wanted, strict=True)
@@ -60,14 +126,14 @@ def _fits(found, wanted):
 def sizes(values, name, *, least=1):
     """Return ``values`` as a tuple of whole numbers of at least ``least``."""
     if isinstance(values, str) or not np.iterable(values):
-        raise TypeError(f"{name}: expected several whole numbers in brackets, got {values!r}")
+        raise TypeError(f"{name}: expected several whole numbers in brackets, got {short(values)}")
     return tuple(positive_int(value, name, least=least) for value in values)
 
 
 def positive_int(value, name, *, least=1):
     """Return ``value`` as int if it is a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected a whole number, got {value!r}")
+        raise TypeError(f"{name}: expected a whole number, got {short(value)}")
     if value < least:
         raise ValueError(f"{name}: expected at least {least}, got {value}")
     return int(value)
@@ -92,8 +158,11 @@ def share(value, name, *, one=True):
 
 def _number(value, name):
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__float__") or np.ndim(value):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    return float(value)
+        raise TypeError(f"{name}: expected a number, got {short(value)}")
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return float("inf")
 
 
 def same_shape(a, b, names=("x", "reconstruction")):
@@ -111,15 +180,7 @@ def as_tokens(tokens, name, vocabulary_size, pad=0):
         TypeError: not whole numbers.
         ValueError: not two axes, an id outside the vocabulary, padding before a word.
     """
-    array = np.asarray(tokens)
-    if array.ndim != 2:
-        raise ValueError(f"{name}: expected shape (n, T), got {array.shape}")
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}")
-    array = array.astype("int32")
-    if array.size and not 0 <= array.min() <= array.max() < vocabulary_size:
-        found = f"{array.min()}…{array.max()}"
-        raise ValueError(f"{name}: expected 0…{vocabulary_size - 1}, got {found}")
+    array = as_whole(tokens, name, ndim=2, low=0, high=vocabulary_size - 1)
     if ((array[:, :-1] == pad) & (array[:, 1:] != pad)).any():
         raise ValueError(f"{name}: padding ({pad}) stands before a word; pad on the right")
     return array if array.shape[1] else np.full((len(array), 1), pad, "int32")

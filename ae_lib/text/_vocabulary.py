@@ -5,9 +5,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
-from ae_lib._checks import positive_int
+from ae_lib._checks import as_list, as_whole, positive_int
 from ae_lib._files import DataError, whole_file
 from ae_lib.text._words import MARKERS, join_words, normalise, pieces, split_words
 
@@ -22,7 +20,7 @@ class _Tokens:
     kind = None
 
     def __init__(self, tokens, **extra):
-        self.tokens = list(tokens)
+        self.tokens = as_texts(tokens, "tokens")
         self._extra = extra
         self._ids = {token: i for i, token in enumerate(self.tokens)}
 
@@ -75,7 +73,7 @@ class _Tokens:
 
     def decode_all(self, rows):
         """The text of each row of ids: a list of str."""
-        return [self.decode(row) for row in rows]
+        return [self.decode(row) for row in as_list(rows, "rows", "rows of ids")]
 
     def unknown_rate(self, texts):
         """Share of the texts' tokens that this vocabulary does not have, in [0, 1]."""
@@ -149,16 +147,8 @@ class _Tokens:
 
     def _content(self, ids):
         """The ids that say something, checked."""
-        array = np.asarray(ids)
-        if array.size and array.dtype.kind not in "iu":
-            raise TypeError(f"ids: expected whole numbers, got dtype {array.dtype}")
-        if array.ndim != 1:
-            raise ValueError(
-                f"ids: expected one axis, got shape {array.shape}; decode_all takes a batch"
-            )
-        ids = array.tolist()
-        if bad := [i for i in ids if not 0 <= i < len(self)]:
-            raise ValueError(f"ids: {bad[0]} is not in 0…{len(self) - 1}")
+        top, hint = len(self) - 1, "; decode_all takes a batch"
+        ids = as_whole(ids, "ids", low=0, high=top, hint=hint).tolist()
         if EOS in ids:
             ids = ids[: ids.index(EOS)]
         return [i for i in ids if i not in (PAD, BOS)]
@@ -180,6 +170,7 @@ class Vocabulary(_Tokens):
     kind = "words"
 
     def __init__(self, tokens, names=()):
+        names = as_texts(names, "names")
         super().__init__(tokens, names=sorted(names))
         _check_tokens(self.tokens, (*SPECIALS, *MARKERS))
         self.names = frozenset(names)
@@ -195,7 +186,7 @@ class Vocabulary(_Tokens):
 
         Raises:
             TypeError: ``texts`` is one string, or holds something else than strings.
-            ValueError: no texts, or a ``size`` without room for one word.
+            ValueError: no texts, or a ``size`` too small for one word.
         """
         texts = _corpus(texts)
         names = _names(texts)
@@ -240,8 +231,8 @@ class Subwords(_Tokens):
     """Byte pair encoding over UTF-8 bytes: nothing is ever unknown.
 
     Source: Sennrich et al. (2016) on characters; over bytes as in Radford et al. (2019).
-    The work is done by the library ``tokenizers``; its ids are moved up by four to make
-    room for the special tokens, so that no text can imitate one of those.
+    The work is done by the library ``tokenizers``; its ids are moved up by four, behind
+    the special tokens, so that no text can imitate one of those.
     """
 
     kind = "subwords"
@@ -298,13 +289,8 @@ class Subwords(_Tokens):
 
 
 def as_texts(texts, name):
-    """Return ``texts`` as a list if it is one of strings; refuse a single string."""
-    if isinstance(texts, (str, bytes)):
-        raise TypeError(f"{name}: expected a list of texts, got one; write [text]")
-    try:
-        texts = list(texts)
-    except TypeError:
-        raise TypeError(f"{name}: expected a list of texts, got {type(texts).__name__}") from None
+    """Return ``texts`` as a list if it is one of strings; refuse a single string and a table."""
+    texts = as_list(texts, name, "texts", "one; write [text]")
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"{name}: expected texts, but item {i} is {type(text).__name__}")

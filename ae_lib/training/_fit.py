@@ -70,13 +70,13 @@ def fit(
         options["x"] = x
     else:
         y = x if y is None else y
-        _check_data(x, y)
         _check_for(model, x, "x")
+        _check_data(x, y)
         options |= {"x": x, "y": y, "batch_size": positive_int(batch_size, "batch_size")}
     if validation is not None:
         pair = validation if isinstance(validation, tuple) else (validation, validation)
-        _check_data(*pair, names=("validation inputs", "validation targets"))
         _check_for(model, pair[0], "validation inputs")
+        _check_data(*pair, names=("validation inputs", "validation targets"))
         options["validation_data"] = pair
     progress = _progress(label or model.name, epochs)
     if checkpoints is not None:
