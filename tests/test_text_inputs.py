@@ -235,7 +235,6 @@ def test_keras_settings_leave_decoding_as_it_is(small, setting):
             keras.config.set_dtype_policy(setting)
         again = small_autoencoder()
         for one in (small, again):
-            assert np.isin(one.decode(one.encode(sentences), max_length=6)[0], [""]).sum() == 0
             assert one.encode(sentences).dtype == "float32"
             decoding.sample(one.model, codes, max_length=6, top_p=0.9)
             decoding.beam(one.model, codes, max_length=6)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import as_array, positive_int
 from ae_lib._display import emit, in_notebook
 from ae_lib._jax import ensure_right_products
 from ae_lib.training._resume import resumable_fit
@@ -70,13 +70,13 @@ def fit(
         options["x"] = x
     else:
         y = x if y is None else y
-        _check_for(model, x, "x")
         _check_data(x, y)
+        _check_for(model, x, "x")
         options |= {"x": x, "y": y, "batch_size": positive_int(batch_size, "batch_size")}
     if validation is not None:
         pair = validation if isinstance(validation, tuple) else (validation, validation)
-        _check_for(model, pair[0], "validation inputs")
         _check_data(*pair, names=("validation inputs", "validation targets"))
+        _check_for(model, pair[0], "validation inputs")
         options["validation_data"] = pair
     progress = _progress(label or model.name, epochs)
     if checkpoints is not None:
@@ -92,7 +92,7 @@ def fit(
 
 def _check_data(x, y, names=("x", "y")):
     for array, name in zip((x, y), names, strict=True):
-        array = np.asarray(array)
+        array = as_array(array, name)
         if array.size == 0:
             raise ValueError(f"{name}: empty, shape {array.shape}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
