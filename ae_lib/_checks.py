@@ -2,7 +2,7 @@
 
 import math
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from itertools import permutations
 from numbers import Number
 
@@ -43,11 +43,13 @@ def to_array(x, name="x", wanted="an array of numbers"):
         raise TypeError(f"{name}: expected {wanted}, {got}")
     try:
         array = np.asarray(x)
+        if array.dtype == object and array.ndim:  # rows of different lengths, perhaps
+            array = np.asarray(array.tolist())
     except (TypeError, ValueError, RuntimeError) as error:
         if hasattr(x, "_fields"):
             got += f" of {', '.join(x._fields)}; give one of these"
         elif "inhomogeneous" in str(error):
-            got += " whose items differ in shape"
+            got += " whose items differ in shape; if they are ids, pad them: text.pad(rows)"
         raise TypeError(f"{name}: expected {wanted}, {got}") from error
     if array.dtype.kind == "V" and np.can_cast(array.dtype, "float32"):  # bfloat16
         array = array.astype("float32")
@@ -105,6 +107,51 @@ def as_batch(x, name="x", *, shape=None, ndim=None, low=-math.inf, high=math.inf
     return array
 
 
+def as_list(values, name, what="items", text="one text"):
+    """Return ``values`` as a list; refuse a single text, and tables and dicts.
+
+    Going through a table gives the names of its columns, through a dict its keys.
+    """
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"{name}: expected a list of {what}, got {text}")
+    if isinstance(values, Mapping) or hasattr(values, "columns"):
+        raise TypeError(
+            f"{name}: expected a list of {what}, got {type(values).__name__}, which gives names "
+            'and not what they stand for; take one column of it: df["column"]'
+        )
+    try:
+        return list(values)
+    except TypeError as error:
+        found = type(values).__name__
+        raise TypeError(f"{name}: expected a list of {what}, got {found}") from error
+
+
+def as_whole(values, name, *, ndim=1, low=-(2**31), high=2**31 - 1, hint=""):
+    """Return ``values`` as int32, checked before they are cast.
+
+    Args:
+        values: whole numbers; any iterable.
+        ndim: number of axes; None: any, but at least one.
+        low, high: inclusive range of the values.
+        hint: what the message about the axes says besides.
+
+    Raises:
+        TypeError: not whole numbers.
+        ValueError: another number of axes, or out of range.
+    """
+    values = list(values) if isinstance(values, (Iterator, ValuesView)) else values
+    array = to_array(values, name)
+    if array.dtype.kind not in "iu" and (array.size or array.dtype.kind != "f"):
+        raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}{hint}")
+    if array.ndim != ndim if ndim else not array.ndim:
+        wanted = {1: "(n,)", 2: "(n, T)"}.get(ndim, "(n, …)")
+        raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}{hint}")
+    if array.size and not (low <= int(array.min()) and int(array.max()) <= high):
+        found = f"{array.min()}…{array.max()}"
+        raise ValueError(f"{name}: expected {low}…{high}, got {found}")
+    return array.astype("int32")
+
+
 def in_bytes(array):
     """Whether pictures look as if their values ran from 0 to 255, not from 0 to 1."""
     least, most = array.min(), array.max()
@@ -139,25 +186,16 @@ def sizes(values, name, *, least=1):
     """Return ``values`` as a tuple of whole numbers of at least ``least``."""
     if isinstance(values, str) or not np.iterable(values):
         raise TypeError(f"{name}: expected several whole numbers in brackets, got {brief(values)}")
-    return tuple(size(value, name, least=least) for value in values)
+    return tuple(as_size(value, name, least=least) for value in values)
 
 
-def size(value, name, *, least=1):
+def as_size(value, name, *, least=1):
     """Return ``value`` as int if it is a whole number of at least ``least``, and no bool."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < least:
         error = ValueError if whole else TypeError
         wanted = f"expected a whole number of at least {least}"
         raise error(f"{name}: {wanted}, got {brief(value)}")
-    return int(value)
-
-
-def positive_int(value, name, *, least=1):
-    """Return ``value`` as int if it is a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected a whole number, got {brief(value)}")
-    if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {brief(value)}")
     return int(value)
 
 
@@ -205,15 +243,7 @@ def as_tokens(tokens, name, vocabulary_size, pad=0):
         TypeError: not whole numbers.
         ValueError: not two axes, an id outside the vocabulary, padding before a word.
     """
-    array = np.asarray(tokens)
-    if array.ndim != 2:
-        raise ValueError(f"{name}: expected shape (n, T), got {array.shape}")
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}")
-    array = array.astype("int32")
-    if array.size and not 0 <= array.min() <= array.max() < vocabulary_size:
-        found = f"{array.min()}…{array.max()}"
-        raise ValueError(f"{name}: expected 0…{vocabulary_size - 1}, got {found}")
+    array = as_whole(tokens, name, ndim=2, low=0, high=vocabulary_size - 1)
     if ((array[:, :-1] == pad) & (array[:, 1:] != pad)).any():
         raise ValueError(f"{name}: padding ({pad}) stands before a word; pad on the right")
     return array if array.shape[1] else np.full((len(array), 1), pad, "int32")

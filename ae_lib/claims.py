@@ -13,7 +13,7 @@ import re
 
 import numpy as np
 
-from ae_lib._checks import brief, shorten, size
+from ae_lib._checks import as_size, brief, shorten
 from ae_lib._display import anchor, emit
 from ae_lib._files import as_path
 
@@ -105,7 +105,7 @@ def glue(name, value, spec=""):
 
 def format_measured(measured, digits=3):
     """The number as the book prints it: ``0.587``, ``12,300``, ``PCA 0.0153, ours 0.009``."""
-    digits = size(digits, "digits")
+    digits = as_size(digits, "digits")
     if isinstance(measured, str):
         return measured
     if isinstance(measured, dict):

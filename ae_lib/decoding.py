@@ -19,13 +19,11 @@ What comes back are ids up to and including <eos>, right-padded with 0. <pad> an
 never chosen.
 """
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import as_batch, as_size, as_whole, positive_number, to_array
 from ae_lib.text import BOS, EOS, PAD
 
 MAX_LENGTH = 48
@@ -47,8 +45,8 @@ def greedy(model, conditioning, *, max_length=MAX_LENGTH, batch_size=512, compil
 
     Raises:
         TypeError, ValueError: conditioning that is no whole number and no tree of arrays of
-            finite numbers with one first axis; sizes below 1; a max_length that the model has
-            no room for.
+            finite numbers with one first axis; sizes below 1; a max_length beyond the
+            model's length.
     """
     return _write(model, conditioning, max_length, batch_size, compiled)
 
@@ -84,18 +82,11 @@ def sample(
         TypeError, ValueError: as for ``greedy``; temperature not positive, top_k below 1,
             top_p outside (0, 1].
     """
-    if isinstance(temperature, bool) or not isinstance(temperature, (int, float, np.number)):
-        raise TypeError(f"temperature: expected a number, got {temperature!r}")
-    if not (temperature > 0 and math.isfinite(temperature)):
-        raise ValueError(
-            f"temperature: expected a positive number, got {temperature}; "
-            "greedy() is the limit at 0"
-        )
-    if top_k is not None:
-        top_k = positive_int(top_k, "top_k")
-    if top_p is not None and not 0 < top_p <= 1:
+    temperature = positive_number(temperature, "temperature")
+    top_k = None if top_k is None else as_size(top_k, "top_k")
+    if top_p is not None and positive_number(top_p, "top_p") > 1:
         raise ValueError(f"top_p: expected a number in (0, 1], got {top_p}")
-    rng = np.random.default_rng(positive_int(seed, "seed", least=0))
+    rng = np.random.default_rng(as_size(seed, "seed", least=0))
     temperature = min(max(temperature, 1 / _EXTREME), _EXTREME)
     draw = {"rng": rng, "temperature": temperature, "top_k": top_k, "top_p": top_p}
     return _write(model, conditioning, max_length, batch_size, compiled, draw)
@@ -134,10 +125,9 @@ def beam(
         TypeError, ValueError: as for ``greedy``; width below 1, a negative penalty.
     """
     n, leaves, structure = _checked(model, conditioning)
-    max_length, width = _room(model, max_length), positive_int(width, "width")
-    batch_size = positive_int(batch_size, "batch_size")
-    if not length_penalty >= 0:
-        raise ValueError(f"length_penalty: expected a number of at least 0, got {length_penalty}")
+    max_length, width = _within(model, max_length), as_size(width, "width")
+    batch_size = as_size(batch_size, "batch_size")
+    length_penalty = positive_number(length_penalty, "length_penalty", zero=True)
     norm = ((5 + np.arange(1, max_length + 1)) / 6) ** length_penalty
     found = []
     for start in range(0, n, batch_size):
@@ -168,7 +158,7 @@ def _beam(model, state, width, norm):
         top = np.take_along_axis(top, order, 1)
         value = np.take_along_axis(flat, top, 1)
         ends = top % scores.shape[2] == EOS
-        # Among the best: sentences that end here, by <eos> or because there is no more room.
+        # Among the best: sentences that end here, by <eos> or because max_length is reached.
         done = (ends | (t == max_length - 1)) & (np.arange(count) < width)
         ended = np.where(done, value / norm[t], -np.inf)
         found = ended.argmax(1)
@@ -200,7 +190,7 @@ def _checked(model, conditioning):
     if check := getattr(model, "check_conditioning", None):
         conditioning = check(conditioning)
     if isinstance(conditioning, (int, np.integer)):
-        n = positive_int(conditioning, "conditioning")
+        n = as_size(conditioning, "conditioning")
         return n, [np.zeros((n, 1), "float32")], None
     leaves = [_leaf(x) for x in keras.tree.flatten(conditioning)]
     lengths = {len(x) for x in leaves}
@@ -214,25 +204,15 @@ def _checked(model, conditioning):
 
 def _leaf(x):
     """An array of the conditioning, as float32, int32 or booleans."""
-    try:
-        array = np.asarray(x)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"conditioning: expected arrays, got {type(x).__name__}") from error
-    if array.dtype.kind not in "fiub" or not array.ndim:
-        raise TypeError(
-            f"conditioning: expected arrays of numbers with a batch axis, got {x!r:.50}"
-        )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(
-            f"conditioning: {(~np.isfinite(array)).sum():,} values are NaN or infinite"
-        )
-    kinds = {"f": "float32", "i": "int32", "u": "int32", "b": "bool"}
-    return array.astype(kinds[array.dtype.kind])
+    array = to_array(x, "conditioning")
+    if array.dtype.kind in "iu":
+        return as_whole(array, "conditioning", ndim=None)
+    return array if array.dtype.kind == "b" and array.ndim else as_batch(array, "conditioning")
 
 
-def _room(model, max_length):
+def _within(model, max_length):
     """``max_length``, if the model can take as many steps."""
-    max_length, length = positive_int(max_length, "max_length"), getattr(model, "length", None)
+    max_length, length = as_size(max_length, "max_length"), getattr(model, "length", None)
     if length is not None and max_length > length:
         raise ValueError(
             f"max_length: expected at most {length}, the model's length, got {max_length}"
@@ -251,8 +231,8 @@ def _initial(model, leaves, structure):
 def _write(model, conditioning, max_length, batch_size, compiled, draw=None):
     """Greedy (no ``draw``) or sampled words for all sentences, batch after batch."""
     n, leaves, structure = _checked(model, conditioning)
-    batch_size = positive_int(batch_size, "batch_size")
-    max_length = _room(model, max_length)
+    batch_size = as_size(batch_size, "batch_size")
+    max_length = _within(model, max_length)
     kind = draw and (draw["top_k"], draw["top_p"] is not None)
     loop = _loop_of(model, max_length, structure, kind)
     rows = []
@@ -266,7 +246,7 @@ def _write(model, conditioning, max_length, batch_size, compiled, draw=None):
         # A few sizes of batch, so that a few are compiled.
         size = min(batch_size, 1 << (count - 1).bit_length())
         inputs = [np.concatenate([x, np.repeat(x[-1:], size - count, 0)]) for x in inputs]
-        run = loop.predict_on_batch if compiled else loop.in_python
+        run = loop.compiled_by_backend if compiled else loop.in_python
         rows.append(np.asarray(run(inputs))[:count])
     return _trim(np.concatenate(rows))
 
@@ -292,7 +272,8 @@ class _Loop(keras.Model):
         object.__setattr__(self, "structure", structure)  # past Keras, which wraps lists
         self.built = True
         # XLA's matrix products on a CPU are slower than TensorFlow's own.
-        self.compile(jit_compile=keras.backend.backend() == "jax")
+        self.compile(jit_compile=False)
+        self.by_jax = None
 
     def build(self, input_shape=None):
         pass
@@ -309,7 +290,7 @@ class _Loop(keras.Model):
         choice = self._choose(ops.cast(logits, "float32"), t, inputs)
         ended = (last == EOS) | (last == PAD)
         choice = ops.where(ended, PAD, choice)
-        here = ops.arange(self.max_length) == t
+        here = ops.arange(self.max_length, dtype="int32") == t
         return t + 1, ops.where(here, choice[:, None], words), choice, state
 
     def _choose(self, logits, t, inputs):
@@ -345,6 +326,17 @@ class _Loop(keras.Model):
         first = self._first(inputs)
         return ops.while_loop(go_on, body, first, maximum_iterations=self.max_length)[1]
 
+    def compiled_by_backend(self, inputs):
+        """The words. Keras on JAX gives the weights' memory away, which other threads read."""
+        if keras.backend.backend() != "jax":
+            return self.predict_on_batch(inputs)
+        if self.by_jax is None:
+            import jax
+
+            self.by_jax = jax.jit(lambda weights, inputs: self.stateless_call(*weights, inputs)[0])
+        kinds = (self.trainable_variables, self.non_trainable_variables)
+        return self.by_jax([[v.value for v in kind] for kind in kinds], inputs)
+
     def in_python(self, inputs):
         """The same, word by word in Python."""
         inputs = [ops.convert_to_tensor(x) for x in inputs]
@@ -358,7 +350,7 @@ class _Loop(keras.Model):
 
 def _allowed(logits):
     """The logits, those of <pad> and <bos> out of the question."""
-    ids = ops.arange(logits.shape[-1])
+    ids = ops.arange(logits.shape[-1], dtype="int32")
     return ops.where((ids == PAD) | (ids == BOS), -float("inf"), logits)
 
 

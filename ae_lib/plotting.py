@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 from cycler import cycler
 
-from ae_lib._checks import as_batch, brief, in_bytes, size
+from ae_lib._checks import as_batch, as_size, brief, in_bytes
 from ae_lib._display import anchor, emit
 
 # Each at least 3:1 against a white page and against the dark page (tests/test_plotting.py);
@@ -73,7 +73,7 @@ def figure(rows=1, columns=1, *, height=3.2, width=7.2, **options):
     """
     import matplotlib.pyplot as plt
 
-    rows, columns = size(rows, "rows"), size(columns, "columns")
+    rows, columns = as_size(rows, "rows"), as_size(columns, "columns")
     return plt.subplots(rows, columns, figsize=(width, height), **options)
 
 
@@ -155,9 +155,9 @@ def montage(images, columns=None, gap=2):
     Returns:
         float32 (rows·(height+gap) − gap, columns·(width+gap) − gap).
     """
-    images, gap = as_batch(images, "images", ndim=3), size(gap, "gap", least=0)
+    images, gap = as_batch(images, "images", ndim=3), as_size(gap, "gap", least=0)
     n, height, width = images.shape
-    columns = n if columns is None else size(columns, "columns")
+    columns = n if columns is None else as_size(columns, "columns")
     rows = -(-n // columns)
     shape = (rows * (height + gap) - gap, columns * (width + gap) - gap)
     sheet = np.full(shape, np.nan, "float32")

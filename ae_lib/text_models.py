@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from ae_lib import decoding, text
+from ae_lib._checks import as_size, to_array
 from ae_lib._files import as_path, whole_file
 from ae_lib.data import DataError
 
@@ -183,7 +184,9 @@ class TextAutoencoder(TextModel):
 
         Raises:
             TypeError: one string instead of a list, or something in it that is no string.
+            TypeError, ValueError: ``batch_size`` is no whole number ≥ 1.
         """
+        batch_size = as_size(batch_size, "batch_size")
         rows = self.vocabulary.encode_all(text.as_texts(sentences, "sentences"))
         if not rows:
             return np.zeros((0, self.code_size), "float32")
@@ -205,19 +208,22 @@ class TextAutoencoder(TextModel):
             list of n str.
 
         Raises:
-            TypeError, ValueError: not numbers, NaN, or of another width.
+            TypeError, ValueError: not numbers, NaN, or of another width; a size below 1.
         """
-        if np.shape(codes) == (0, self.code_size):
+        sizes = {"max_length": max_length, "batch_size": batch_size}
+        sizes = {name: as_size(size, name) for name, size in sizes.items()}
+        codes = to_array(codes, "codes")
+        if codes.shape == (0, self.code_size):
             return []
         codes = self.model.check_codes(codes)
-        words = decoding.greedy(self.model, codes, max_length=max_length, batch_size=batch_size)
+        words = decoding.greedy(self.model, codes, **sizes)
         return self.vocabulary.decode_all(words)
 
     def reconstruct(self, sentences, *, max_length=decoding.MAX_LENGTH, batch_size=512):
         """``decode(encode(sentences))``, a list of str; an empty text gives ``""``.
 
         Raises:
-            TypeError: one string instead of a list, or something in it that is no string.
+            TypeError, ValueError: as for ``encode`` and ``decode``.
         """
         sentences = text.as_texts(sentences, "sentences")
         codes = self.encode(sentences)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ae_lib._checks import as_batch, size
+from ae_lib._checks import as_batch, as_size
 
 
 @keras.saving.register_keras_serializable("ae_lib")
@@ -108,7 +108,7 @@ def _in_batches(model, x, batch_size):
     """Call ``model`` on slices of ``x`` without training behaviour; one NumPy array back."""
     batches = (
         model(x[start : start + batch_size], training=False)
-        for start in range(0, len(x), size(batch_size, "batch_size"))
+        for start in range(0, len(x), as_size(batch_size, "batch_size"))
     )
     codes = np.concatenate([keras.ops.convert_to_numpy(batch) for batch in batches])
     return codes.astype("float32", copy=False)  # from bfloat16 or float64, as Keras is set

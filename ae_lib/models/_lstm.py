@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import as_size
 
 UNROLL = 64  # longer sequences run in a loop of the backend: no graph of 10,000 cells
 
@@ -216,7 +216,7 @@ class LSTM(keras.layers.Layer):
     def __init__(self, units, matmul_dtype=None, dtype=None, **options):
         dtype, matmul_dtype = split_policy(dtype, matmul_dtype)
         super().__init__(dtype=dtype, **options)
-        self.units = positive_int(units, "units")
+        self.units = as_size(units, "units")
         self.matmul_dtype = matmul_dtype
         self.supports_masking = True
 

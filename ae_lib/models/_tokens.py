@@ -1,10 +1,47 @@
 """What every model of sentences shares: tokens that are checked, framed, shifted and scored."""
 
+import functools
+
 import keras
+import numpy as np
 from keras import ops
 
-from ae_lib._checks import as_tokens
+from ae_lib._checks import as_tokens, to_array
 from ae_lib.text import BOS, EOS, PAD
+
+
+def _checking(name):
+    """``keras.Model``'s method of that name, its data checked first."""
+    theirs = getattr(keras.Model, name)
+
+    @functools.wraps(theirs)
+    def method(self, x=None, *args, **options):
+        for weights in ("sample_weight", "class_weight"):
+            if options.get(weights) is not None:
+                raise ValueError(f"{weights}: every token counts alike; leave it out")
+        x = self._checked(x, options.get("y", args[0] if args else None))
+        if isinstance(held_out := options.get("validation_data"), (tuple, list)):
+            self._checked(*held_out[:2], name="validation_data")
+        return theirs(self, x, *args, **options)
+
+    return method
+
+
+class _Batches(keras.utils.PyDataset):
+    """Another's batches, each checked when it is read."""
+
+    def __init__(self, dataset, vocabulary_size):
+        super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
+        self.dataset, self.vocabulary_size = dataset, vocabulary_size
+        self.on_epoch_begin, self.on_epoch_end = dataset.on_epoch_begin, dataset.on_epoch_end
+
+    num_batches = property(lambda self: self.dataset.num_batches)
+
+    def __getitem__(self, i):
+        batch = self.dataset[i]
+        x = batch[0] if isinstance(batch, tuple) else batch
+        as_tokens(x, f"batch {i}", self.vocabulary_size, PAD)
+        return batch
 
 
 class TokenModel(keras.Model):
@@ -13,7 +50,20 @@ class TokenModel(keras.Model):
     A subclass has ``vocabulary_size``; its ``call`` gives the logits (n, T + 1,
     vocabulary_size) of the words and <eos> from <bos> and the words before. Its loss is the
     masked mean over both, in nats per token.
+
+    What it is trained on or called with is checked as in ``check_tokens``: arrays, lists and
+    the batches of a ``PyDataset``; other sources (``tf.data``, generators) are not.
     """
+
+    fit, evaluate, predict = map(_checking, ("fit", "evaluate", "predict"))
+    train_on_batch, test_on_batch, predict_on_batch = map(
+        _checking, ("train_on_batch", "test_on_batch", "predict_on_batch")
+    )
+
+    def __call__(self, *inputs, **options):
+        if inputs and isinstance(inputs[0], (np.ndarray, list, tuple)):  # not inside a graph
+            self.check_tokens(inputs[0])
+        return super().__call__(*inputs, **options)
 
     def build(self, input_shape=None):
         """Nothing to do: the parts come built."""
@@ -38,7 +88,7 @@ class TokenModel(keras.Model):
         """
         target = self.decoder_target(x)
         nats = self.token_nats(target, y_pred, training)
-        weight = ops.cast(target != PAD, "float32")
+        weight = ops.cast(target != PAD, nats.dtype)
         return ops.sum(nats * weight) / ops.sum(weight)
 
     def token_nats(self, target, y_pred, training=False):
@@ -53,3 +103,19 @@ class TokenModel(keras.Model):
             ValueError: not two axes, an id outside the vocabulary, padding before a word.
         """
         return as_tokens(tokens, name, self.vocabulary_size, PAD)
+
+    def check_input(self, x, name="x"):
+        """``check_tokens``, as ``training.fit`` calls it."""
+        return self.check_tokens(x, name)
+
+    def _checked(self, x, y=None, name="x"):
+        """``x``, if it is fit to train on: a list as an array, all else as it came."""
+        if isinstance(x, keras.utils.PyDataset):
+            return _Batches(x, self.vocabulary_size)
+        if not (isinstance(x, (list, tuple)) or hasattr(x, "__array__")):
+            return x
+        tokens = self.check_tokens(x, name)
+        y = None if y is None or y is x else to_array(y, "y")
+        if y is not None and y.ndim and not np.array_equal(y, tokens):
+            raise ValueError(f"{name}: its targets are the tokens themselves; give no other y")
+        return x if hasattr(x, "__array__") else tokens

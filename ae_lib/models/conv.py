@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from ae_lib._checks import brief, size, sizes
+from ae_lib._checks import as_size, brief, sizes
 from ae_lib.models._base import Autoencoder
 from ae_lib.models.dense import _HE
 
@@ -75,7 +75,7 @@ def conv_autoencoder(
         raise ValueError(
             f"upsampling: got {brief(upsampling)}; expected one of {', '.join(UPSAMPLINGS)}"
         )
-    kernel_size = size(kernel_size, "kernel_size")
+    kernel_size = as_size(kernel_size, "kernel_size")
     channels = item_shape[2] if len(item_shape) == 3 else 1
     small = (item_shape[0] // shrink, item_shape[1] // shrink, widths[-1])
     hidden = {
@@ -91,7 +91,7 @@ def conv_autoencoder(
     encoder += [layers.Conv2D(n, kernel_size, 2, **_SAME, **hidden) for n in widths]
     decoder = [keras.Input(small)]
     if code_size is not None:
-        code_size = size(code_size, "code_size")
+        code_size = as_size(code_size, "code_size")
         encoder += [layers.Flatten("channels_last"), layers.Dense(code_size, name="code")]
         volume = small[0] * small[1] * small[2]
         decoder = [keras.Input((code_size,)), layers.Dense(volume, **hidden)]

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from ae_lib._checks import size, sizes
+from ae_lib._checks import as_size, sizes
 from ae_lib.models._base import Autoencoder
 
 # Activations that pass about half of their input want He's initial variance
@@ -53,7 +53,7 @@ def dense_autoencoder(
         >>> model.compile("adam", "mse")
     """
     item_shape = sizes(item_shape, "item_shape")
-    code_size = size(code_size, "code_size")
+    code_size = as_size(code_size, "code_size")
     widths = list(sizes(hidden, "hidden"))
     start = "he_normal" if activation in _HE else "glorot_uniform"
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import positive_number, size, sizes
+from ae_lib._checks import as_size, positive_number, sizes
 from ae_lib.models._base import Autoencoder
 
 
@@ -28,7 +28,7 @@ class KSparse(layers.Layer):
 
     def __init__(self, k, **options):
         super().__init__(**options)
-        self.k = size(k, "k")
+        self.k = as_size(k, "k")
 
     def build(self, input_shape):
         if input_shape[-1] < self.k:
@@ -92,7 +92,7 @@ class ContractiveAutoencoder(Autoencoder):
 
     def __init__(self, item_shape=(28, 28), code_size=256, weight=0.01, **options):
         item_shape = sizes(item_shape, "item_shape")
-        code_size = size(code_size, "code_size")
+        code_size = as_size(code_size, "code_size")
         weight = positive_number(weight, "weight", zero=True)
         code = layers.Dense(code_size, activation="sigmoid", name="code")
         encoder = keras.Sequential(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import as_batch, positive_int
+from ae_lib._checks import as_batch, as_size, share
 from ae_lib.models._lstm import LSTM, UNROLL, log_normaliser, product, split_policy
 from ae_lib.models._tokens import TokenModel
 from ae_lib.text import EOS, PAD, UNK
@@ -61,13 +61,11 @@ class Seq2SeqAutoencoder(TokenModel):
     ):
         policy, matmul_dtype = split_policy(dtype, matmul_dtype)
         super().__init__(dtype=policy, **options)
-        self.vocabulary_size = positive_int(vocabulary_size, "vocabulary_size", least=EOS + 1)
-        self.units = positive_int(units, "units")
-        self.embedding_size = positive_int(embedding_size, "embedding_size")
-        self.code_size = positive_int(code_size, "code_size")
-        if not 0 <= word_dropout < 1:
-            raise ValueError(f"word_dropout: expected a share in [0, 1), got {word_dropout}")
-        self.word_dropout = float(word_dropout)
+        self.vocabulary_size = as_size(vocabulary_size, "vocabulary_size", least=EOS + 1)
+        self.units = as_size(units, "units")
+        self.embedding_size = as_size(embedding_size, "embedding_size")
+        self.code_size = as_size(code_size, "code_size")
+        self.word_dropout = share(word_dropout, "word_dropout", one=False)
         self.matmul_dtype = matmul_dtype
         self.embedding = self.add_weight(
             shape=(vocabulary_size, embedding_size),
@@ -110,12 +108,12 @@ class Seq2SeqAutoencoder(TokenModel):
             ``(h, c)``, each (n, units).
         """
         if h is None:
-            h = c = ops.zeros((ops.shape(tokens)[0], self.units))
+            h = c = ops.zeros((ops.shape(tokens)[0], self.units), dtype=self.compute_dtype)
         backwards = ops.flip(ops.transpose(tokens), axis=0)  # (T, n): the padding comes first,
         z = self.encoder.project(self.embed(backwards))  # and a closed gate keeps zeros there
-        padding = ops.cast(backwards == PAD, "float32")[:, :, None]
+        padding = ops.cast(backwards == PAD, z.dtype)[:, :, None]
         gate = np.repeat(np.array([_CLOSED, 0], "float32"), [self.units, 3 * self.units])
-        return self.encoder.run(z + padding * ops.convert_to_tensor(gate), h, c)[1:]
+        return self.encoder.run(z + padding * ops.cast(gate, z.dtype), h, c)[1:]
 
     def to_latent(self, h, c):
         """The code of an encoder's state: (n, code_size)."""
@@ -123,6 +121,7 @@ class Seq2SeqAutoencoder(TokenModel):
 
     def initial_state(self, codes):
         """The decoder's state before the first word, from codes (n, code_size): for ``step``."""
+        codes = ops.cast(codes, self.compute_dtype)
         gates = product(codes, self.to_gates.kernel, self.matmul_dtype)
         return self.to_h(codes), self.to_c(codes), gates
 
@@ -192,6 +191,7 @@ class Seq2SeqAutoencoder(TokenModel):
 
     def train_on_batch(self, x, *args, **options):
         """One step on a batch (n, T), compiled once for each length T: see ``keras.Model``."""
+        x = self._checked(x)
         length = x.shape[1]
         if self.train_function is None:  # compiled anew
             self._steps = {}
@@ -217,7 +217,7 @@ class Seq2SeqAutoencoder(TokenModel):
             ValueError: not two axes, an id outside the vocabulary, padding before a word.
         """
         tokens = self.check_tokens(tokens)
-        batch_size = positive_int(batch_size, "batch_size")
+        batch_size = as_size(batch_size, "batch_size")
         codes = np.zeros((len(tokens), self.code_size), "float32")
         lengths = (tokens != PAD).sum(1)
         order = np.argsort(lengths, kind="stable")

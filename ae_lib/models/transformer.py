@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ae_lib._checks import positive_int
+from ae_lib._checks import as_size, share
 from ae_lib.models._tokens import TokenModel
 from ae_lib.text import EOS
 
@@ -56,14 +56,14 @@ class TransformerLM(TokenModel):
         self, vocabulary_size, width=256, layers=4, heads=4, length=64, dropout=0.0, **options
     ):
         super().__init__(**options)
-        self.vocabulary_size = positive_int(vocabulary_size, "vocabulary_size", least=EOS + 1)
-        self.width = positive_int(width, "width")
-        self.depth = positive_int(layers, "layers")  # Keras keeps the name "layers" to itself
-        self.heads = positive_int(heads, "heads")
-        self.length = positive_int(length, "length", least=2)
+        self.vocabulary_size = as_size(vocabulary_size, "vocabulary_size", least=EOS + 1)
+        self.width = as_size(width, "width")
+        self.depth = as_size(layers, "layers")  # Keras keeps the name "layers" to itself
+        self.heads = as_size(heads, "heads")
+        self.length = as_size(length, "length", least=2)
         if width % heads:
             raise ValueError(f"width: expected a multiple of heads, {heads}, got {width}")
-        self.dropout = _share(dropout, "dropout")
+        self.dropout = share(dropout, "dropout", one=False)
         for name, size in (("embedding", vocabulary_size), ("positions", length)):
             weight = self.add_weight(shape=(size, width), initializer=_normal(), name=name)
             setattr(self, name, weight)
@@ -94,7 +94,7 @@ class TransformerLM(TokenModel):
     def initial_state(self, n):
         """The state before the first word of ``n`` sentences: see ``ae_lib.decoding``.
 
-        A cache of each block's keys and values, with room for all positions.
+        A cache of each block's keys and values, as long as there are positions.
         """
         shape = (n, self.length, self.heads, self.width // self.heads)
         empty = ops.zeros(shape, dtype=self.compute_dtype)
@@ -123,7 +123,7 @@ class TransformerLM(TokenModel):
 
     def check_conditioning(self, n):
         """Return the number of sentences to write, or say that it is none."""
-        return positive_int(n, "conditioning, the number of sentences to write")
+        return as_size(n, "conditioning, the number of sentences to write")
 
     # From NumPy
 
@@ -138,8 +138,6 @@ class TransformerLM(TokenModel):
         array = super().check_tokens(tokens, name)
         self._check_length(array.shape[1] + 1, name)
         return array
-
-    check_input = check_tokens  # what ``training.fit`` calls it
 
     def _check_length(self, positions, name):
         if positions is not None and positions > self.length:
@@ -190,7 +188,7 @@ class _Block(layers.Layer):
     def step(self, x, cache, position):
         """One position, x (n, 1, width), after those whose keys and values are in the cache."""
         query, *new = self.query_key_value(x)
-        places, position = ops.arange(cache[0].shape[1]), position[:, None]
+        places, position = ops.arange(cache[0].shape[1], dtype="int32"), position[:, None]
         here = (places == position)[:, :, None, None]
         cache = tuple(ops.where(here, a, b) for a, b in zip(new, cache, strict=True))
         seen = (places <= position)[:, None, None]
@@ -224,9 +222,3 @@ def _dropout(rate, policy, name):
     layer = layers.Dropout(rate, dtype=policy, name=name)
     layer.build((None, None, None))
     return layer
-
-
-def _share(value, name):
-    if not 0 <= value < 1:
-        raise ValueError(f"{name}: expected a share in [0, 1), got {value}")
-    return float(value)

@@ -4,9 +4,7 @@ import hashlib
 import json
 from collections import Counter
 
-import numpy as np
-
-from ae_lib._checks import positive_int
+from ae_lib._checks import as_list, as_size, as_whole
 from ae_lib._files import DataError, as_path, whole_file
 from ae_lib.text._words import MARKERS, join_words, normalise, pieces, split_words
 
@@ -21,7 +19,7 @@ class _Tokens:
     kind = None
 
     def __init__(self, tokens, **extra):
-        self.tokens = list(tokens)
+        self.tokens = as_texts(tokens, "tokens")
         self._extra = extra
         self._ids = {token: i for i, token in enumerate(self.tokens)}
 
@@ -74,7 +72,7 @@ class _Tokens:
 
     def decode_all(self, rows):
         """The text of each row of ids: a list of str."""
-        return [self.decode(row) for row in rows]
+        return [self.decode(row) for row in as_list(rows, "rows", "rows of ids")]
 
     def unknown_rate(self, texts):
         """Share of the texts' tokens that this vocabulary does not have, in [0, 1]."""
@@ -149,16 +147,8 @@ class _Tokens:
 
     def _content(self, ids):
         """The ids that say something, checked."""
-        array = np.asarray(ids)
-        if array.size and array.dtype.kind not in "iu":
-            raise TypeError(f"ids: expected whole numbers, got dtype {array.dtype}")
-        if array.ndim != 1:
-            raise ValueError(
-                f"ids: expected one axis, got shape {array.shape}; decode_all takes a batch"
-            )
-        ids = array.tolist()
-        if bad := [i for i in ids if not 0 <= i < len(self)]:
-            raise ValueError(f"ids: {bad[0]} is not in 0…{len(self) - 1}")
+        top, hint = len(self) - 1, "; decode_all takes a batch"
+        ids = as_whole(ids, "ids", low=0, high=top, hint=hint).tolist()
         if EOS in ids:
             ids = ids[: ids.index(EOS)]
         return [i for i in ids if i not in (PAD, BOS)]
@@ -180,6 +170,7 @@ class Vocabulary(_Tokens):
     kind = "words"
 
     def __init__(self, tokens, names=()):
+        names = as_texts(names, "names")
         super().__init__(tokens, names=sorted(names))
         _check_tokens(self.tokens, (*SPECIALS, *MARKERS))
         self.names = frozenset(names)
@@ -195,7 +186,7 @@ class Vocabulary(_Tokens):
 
         Raises:
             TypeError: ``texts`` is one string, or holds something else than strings.
-            ValueError: no texts, or a ``size`` without room for one word.
+            ValueError: no texts, or a ``size`` too small for one word.
         """
         texts = _corpus(texts)
         names = _names(texts)
@@ -240,8 +231,8 @@ class Subwords(_Tokens):
     """Byte pair encoding over UTF-8 bytes: nothing is ever unknown.
 
     Source: Sennrich et al. (2016) on characters; over bytes as in Radford et al. (2019).
-    The work is done by the library ``tokenizers``; its ids are moved up by four to make
-    room for the special tokens, so that no text can imitate one of those.
+    The work is done by the library ``tokenizers``; its ids are moved up by four, behind
+    the special tokens, so that no text can imitate one of those.
     """
 
     kind = "subwords"
@@ -267,7 +258,7 @@ class Subwords(_Tokens):
         """
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-        positive_int(size, "size", least=len(SPECIALS) + 256)
+        as_size(size, "size", least=len(SPECIALS) + 256)
         bpe = Tokenizer(models.BPE())
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         bpe.decoder = decoders.ByteLevel()
@@ -298,13 +289,8 @@ class Subwords(_Tokens):
 
 
 def as_texts(texts, name):
-    """Return ``texts`` as a list if it is one of strings; refuse a single string."""
-    if isinstance(texts, (str, bytes)):
-        raise TypeError(f"{name}: expected a list of texts, got one; write [text]")
-    try:
-        texts = list(texts)
-    except TypeError:
-        raise TypeError(f"{name}: expected a list of texts, got {type(texts).__name__}") from None
+    """Return ``texts`` as a list if it is one of strings; refuse a single string and a table."""
+    texts = as_list(texts, name, "texts", "one; write [text]")
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"{name}: expected texts, but item {i} is {type(text).__name__}")
@@ -338,13 +324,13 @@ def _names(texts):
 
 def _most_frequent(counts, first, size, min_count):
     """Special tokens, then the most frequent others; ties in alphabetical order."""
-    positive_int(min_count, "min_count")
+    as_size(min_count, "min_count")
     for token in first:
         counts.pop(token, None)
     ranked = sorted(counts, key=lambda token: (-counts[token], token))
     ranked = [token for token in ranked if counts[token] >= min_count]
     if size is not None:
-        ranked = ranked[: positive_int(size, "size", least=len(first) + 1) - len(first)]
+        ranked = ranked[: as_size(size, "size", least=len(first) + 1) - len(first)]
     return [*first, *ranked]
 
 

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from ae_lib._checks import as_list
+
 LOWER, NO_SPACE, SPACE = "<lower>", "<glue>", "<space>"
 MARKERS = (LOWER, NO_SPACE, SPACE)
 
@@ -11,17 +13,25 @@ _HYPHENS = dict.fromkeys("\u2010\u2011\ufe63\uff0d", "-")
 _REPLACED = str.maketrans(_QUOTES | _HYPHENS | {"…": "..."})
 # Zero-width joiner and non-joiner carry meaning in emoji, Persian and Indic scripts.
 _KEPT_FORMAT = "\u200c\u200d"
+# What shows nothing where it stands alone: joiners, fillers, variation selectors.
+_ALONE = re.compile(
+    "(?<![^ ])[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u2065\u2800\u3164"
+    "\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]+(?![^ ])"
+)
 
-_WORD = r"[^\W_](?:[^\W_]|[\u0300-\u036f])*"
+_MARK = "\u0300"  # stands for every mark and joiner while words are looked for
+_REST = rf"(?:[^\W_]|{_MARK})*"
+_WORD = rf"[^\W_]{_REST}"
 _TOKEN = re.compile(
     r"(?:[^\W\d_]\.){2,}"  # p.m.  U.S.
     r"|(?:Mr|Mrs|Ms|Dr|St|Jr)\."
-    r"|\d+(?:[.,:]\d+)+[^\W_]*"  # 2:30  10,000  7.5km
+    rf"|\d+(?:[.,:]\d+)+{_REST}"  # 2:30  10,000  7.5km
     rf"|{_WORD}(?:'{_WORD})*"
     r"|\.{2,}"
     r"|[^ ]"
 )
-_SUFFIX = re.compile(r"(.+?)(n't|'(?:s|m|re|ve|ll|d))", re.IGNORECASE)
+_SUFFIX = re.compile(r"n't|'(?:s|m|re|ve|ll|d)", re.IGNORECASE)
+_SUFFIXES_BACKWARDS = re.compile(r"(?:(?:t'n|(?:[smd]|er|ev|ll)')(?=.))*", re.IGNORECASE)
 _NO_SPACE_BEFORE = set(".,?!;:%)]}'-/")
 _NO_SPACE_AFTER = set("-/([{$€£#")
 
@@ -34,8 +44,9 @@ def normalise(text):
     hyphen, zero-width space, byte-order mark, direction marks) go, but for U+200C and
     U+200D, which emoji and some scripts need; curly quotes become ``'`` and ``"``,
     non-breaking hyphens ``-``, the ellipsis three dots; letters are composed (Unicode NFC);
-    runs of spaces shrink to one and those at the ends go. Case, accents, dashes, emoji and
-    every other character stay.
+    joiners, fillers and other signs that show nothing go where no other sign is beside
+    them; runs of spaces shrink to one and those at the ends go. Case, accents, dashes, emoji
+    and every other character stay.
 
     Args:
         text: str, any Unicode.
@@ -55,7 +66,7 @@ def normalise(text):
     if not text.isprintable():
         text = "".join(map(_visible, text))
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text.translate(_REPLACED))
+        text = _ALONE.sub("", unicodedata.normalize("NFC", text.translate(_REPLACED)))
     return " ".join(text.split())
 
 
@@ -81,25 +92,28 @@ def split_words(text, names=frozenset()):
     ``<`` is always a token of its own.
 
     The first word of a sentence is written small, as it would be elsewhere, unless it
-    is ``I``, has further capitals (``TV``) or is in ``names``. Contractions give their
+    is ``I``, has further capitals (``TV``) or is in ``names``. Accents, vowel signs and
+    joiners belong to the letter before them, as in Unicode's UAX 29. Contractions give their
     suffix away: ``do|n't``, ``Tom|'s``, ``I|'m``, as in the Penn Treebank (Marcus et
     al. 1993).
 
     Args:
         text: str; it is normalised first.
-        names: words that keep their capital at the start of a sentence; ``Vocabulary``
-            learns them from its corpus.
+        names: set of words that keep their capital at the start of a sentence;
+            ``Vocabulary`` learns them from its corpus.
 
     Returns:
         list of str. ``join_words(split_words(text)) == normalise(text)`` for every text.
 
     Raises:
-        TypeError: ``text`` is not a string.
+        TypeError: ``text`` is not a string, or ``names`` is one.
 
     Example:
         >>> split_words("Don't tell Tom's dog.")
         ['do', "n't", 'tell', 'Tom', "'s", 'dog', '.']
     """
+    if isinstance(names, str):
+        raise TypeError("names: expected a set of words, got one text; write {name}")
     result = []
     for token, spaced, usual, start in pieces(normalise(text)):
         if spaced != usual:
@@ -134,8 +148,7 @@ def join_words(tokens):
         >>> join_words(["I", "'m", "here", ",", "Tom", "."])
         "I'm here, Tom."
     """
-    if isinstance(tokens, str):
-        raise TypeError("tokens: expected a list of words, got one string; split it first")
+    tokens = as_list(tokens, "tokens", "words", "one string; split it first")
     text, state, space, lower = [], _State(), None, False
     for token in tokens:
         if not isinstance(token, str):
@@ -163,8 +176,8 @@ def pieces(text):
     state = _State()
     for i, chunk in enumerate(text.split(" ")):
         spaced = i > 0
-        for match in _TOKEN.finditer(chunk):
-            for token in _contraction(match[0]):
+        for match in _TOKEN.finditer(chunk if chunk.isascii() else _plain(chunk)):
+            for token in _contraction(chunk[match.start() : match.end()]):
                 usual, start = state.step(token)
                 yield token, spaced, usual, start
                 spaced = False
@@ -172,8 +185,16 @@ def pieces(text):
 
 def _contraction(word):
     """``don't`` → ``do``, ``n't``; most words give themselves."""
-    match = _SUFFIX.fullmatch(word) if "'" in word else None
-    return [*_contraction(match[1]), match[2]] if match else [word]
+    if "'" not in word:
+        return [word]
+    stem = len(word) - _SUFFIXES_BACKWARDS.match(word[::-1]).end()
+    return [word[:stem], *_SUFFIX.findall(word[stem:])]
+
+
+def _plain(chunk):
+    """The chunk, its marks and joiners as one and the same mark; as long as it was."""
+    marks = (unicodedata.category(c)[0] == "M" or c in _KEPT_FORMAT for c in chunk)
+    return "".join(_MARK if mark else c for c, mark in zip(chunk, marks, strict=True))
 
 
 def _capital(token):

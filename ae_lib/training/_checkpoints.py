@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ae_lib._checks import positive_int, positive_number
+from ae_lib._checks import as_size, positive_number
 from ae_lib._files import as_path, whole_file
 
 _NAME = re.compile(r"step-(\d+)\.npz")
@@ -56,10 +56,10 @@ class Checkpoints:
         self.folder = as_path(folder)
         self.every_steps = self.every_minutes = None
         if every_steps is not None:
-            self.every_steps = positive_int(every_steps, "every_steps")
+            self.every_steps = as_size(every_steps, "every_steps")
         if every_minutes is not None:
             self.every_minutes = positive_number(every_minutes, "every_minutes")
-        self.keep = positive_int(keep, "keep")
+        self.keep = as_size(keep, "keep")
         self._since = None  # time of the last save, or of the first call of due
         self._damaged = set()  # files found damaged, which do not count
 
@@ -96,7 +96,7 @@ class Checkpoints:
             ValueError: the model is not built; or the folder holds a later step, of another
                 run or not restored.
         """
-        step = positive_int(step, "step", least=0)
+        step = as_size(step, "step", least=0)
         later = [p.name for p in self._files() if _step(p) > step and p not in self._damaged]
         if later:
             raise ValueError(

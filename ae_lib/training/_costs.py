@@ -29,8 +29,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ae_lib._checks import brief, positive_number
-from ae_lib._checks import size as as_size
+from ae_lib._checks import as_size, brief, positive_number
 
 ADAM_OPERATIONS = 12  # two running means (3 + 4), the root, the quotient, the step (5)
 _DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}

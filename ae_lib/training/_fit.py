@@ -5,7 +5,7 @@ from numbers import Number
 
 import numpy as np
 
-from ae_lib._checks import as_batch, brief, size, to_array
+from ae_lib._checks import as_batch, as_size, brief, to_array
 from ae_lib._display import emit, in_notebook
 from ae_lib._jax import ensure_right_products
 from ae_lib.training._resume import resumable_fit
@@ -70,7 +70,7 @@ def fit(
     if not isinstance(model, keras.Model):
         raise TypeError(f"model: expected a compiled keras.Model, got {type(model).__name__}")
     callbacks = _callbacks(callbacks)
-    epochs = size(epochs, "epochs")
+    epochs = as_size(epochs, "epochs")
     options = {"epochs": epochs, "verbose": 0}
     if isinstance(x, keras.utils.PyDataset):
         if y is not None:
@@ -82,7 +82,7 @@ def fit(
         options["x"] = x
     else:
         x, y = _data(model, x, y, ("x", "y"))
-        options |= {"x": x, "y": y, "batch_size": size(batch_size, "batch_size")}
+        options |= {"x": x, "y": y, "batch_size": as_size(batch_size, "batch_size")}
     if validation is not None:
         options["validation_data"] = held_out = _validation(model, validation)
         for used, held, name in zip((x, y), held_out, ("inputs", "targets"), strict=True):

@@ -1,6 +1,6 @@
 """Learning rates over steps."""
 
-from ae_lib._checks import positive_number, share, size
+from ae_lib._checks import as_size, positive_number, share
 
 
 def cosine_schedule(peak, steps, *, warmup=0.05):
@@ -20,7 +20,7 @@ def cosine_schedule(peak, steps, *, warmup=0.05):
     """
     import keras
 
-    steps = size(steps, "steps")
+    steps = as_size(steps, "steps")
     peak, warmup = positive_number(peak, "peak"), share(warmup, "warmup", one=False)
     if not warmup:
         return keras.optimizers.schedules.CosineDecay(peak, steps)
@@ -32,4 +32,4 @@ def cosine_schedule(peak, steps, *, warmup=0.05):
 
 def steps_per_epoch(items, batch_size):
     """Batches in an epoch, the last one perhaps smaller."""
-    return -(-size(items, "items") // size(batch_size, "batch_size"))
+    return -(-as_size(items, "items") // as_size(batch_size, "batch_size"))

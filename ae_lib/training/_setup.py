@@ -3,7 +3,7 @@
 import os
 from types import SimpleNamespace
 
-from ae_lib._checks import brief, size
+from ae_lib._checks import as_size, brief
 from ae_lib._jax import ensure_right_products, jax_platforms
 
 PRESETS = ("small", "large")
@@ -18,7 +18,7 @@ def set_seed(seed):
     import keras
 
     ensure_right_products()
-    keras.utils.set_random_seed(size(seed, "seed", least=0))
+    keras.utils.set_random_seed(as_size(seed, "seed", least=0))
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

@@ -6,7 +6,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from ae_lib._checks import as_batch, brief, size
+from ae_lib._checks import as_batch, as_size, brief
 from ae_lib.widgets._chain import read_chain
 from ae_lib.widgets._static import as_name, base64_text, fragment, payload_text
 
@@ -144,7 +144,7 @@ def _middle(codes, labels):
 def _as_shape(shape):
     if not isinstance(shape, (tuple, list)) or len(shape) != 2:
         raise ValueError(f"shape: expected (height, width), got {brief(shape)}")
-    return tuple(size(side, "shape") for side in shape)
+    return tuple(as_size(side, "shape") for side in shape)
 
 
 def _as_code(code, name):

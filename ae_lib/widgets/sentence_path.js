@@ -109,15 +109,22 @@ const REPLACED = {
   "...": "\u2026",
 };
 const SPELLING = new Map(Object.entries(REPLACED).flatMap(([to, all]) => [...all].map((from) => [from, to])));
-const WORD = "[\\p{L}\\p{N}](?:[\\p{L}\\p{N}]|[\\u0300-\\u036f])*";
+const ALONE = new RegExp(
+  "(?<![^ ])[\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200c\\u200d\\u2065\\u2800\\u3164" +
+    "\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8\\u{e0000}-\\u{e0fff}]+(?![^ ])",
+  "gu",
+);
+const REST = "[\\p{L}\\p{N}\\p{M}\\u200c\\u200d]*";
+const WORD = `[\\p{L}\\p{N}]${REST}`;
 const TOKEN = new RegExp(
   "(?:[\\p{L}\\p{Nl}\\p{No}]\\.){2,}" + // p.m.  U.S.
     "|(?:Mr|Mrs|Ms|Dr|St|Jr)\\." +
-    "|\\p{Nd}+(?:[.,:]\\p{Nd}+)+[\\p{L}\\p{N}]*" + // 2:30  10,000  7.5km
+    `|\\p{Nd}+(?:[.,:]\\p{Nd}+)+${REST}` + // 2:30  10,000  7.5km
     `|${WORD}(?:'${WORD})*|\\.{2,}|[^ ]`,
   "gu",
 );
-const SUFFIX = /^(.+?)(n't|'(?:s|m|re|ve|ll|d))$/iu;
+const SUFFIX = /n't|'(?:s|m|re|ve|ll|d)/giu;
+const SUFFIXES = /^(.+?)((?:n't|'(?:s|m|re|ve|ll|d))*)$/iu;
 const NO_SPACE_BEFORE = new Set(".,?!;:%)]}'-/");
 const NO_SPACE_AFTER = new Set("-/([{$\u20ac\u00a3#");
 
@@ -127,7 +134,7 @@ function normalise(text) {
     .replace(/\p{Cs}/gu, "\ufffd")
     .replace(/[\p{Cc}\p{Cf}]/gu, (c) => (c === "\u200c" || c === "\u200d" ? c : ""));
   const spelled = visible.replace(/[^\x00-\x7f]/gu, (c) => SPELLING.get(c) ?? c).normalize("NFC");
-  return spelled.split(" ").filter(Boolean).join(" ");
+  return spelled.replace(ALONE, "").split(" ").filter(Boolean).join(" ");
 }
 
 const firstOf = (token) => String.fromCodePoint(token.codePointAt(0));
@@ -135,8 +142,8 @@ const restOf = (token) => token.slice(firstOf(token).length);
 const capital = (token) => firstOf(token).toUpperCase() + restOf(token);
 
 function contraction(word) {
-  const match = word.includes("'") && SUFFIX.exec(word);
-  return match ? [...contraction(match[1]), match[2]] : [word];
+  const match = word.includes("'") && SUFFIXES.exec(word);
+  return match ? [match[1], ...(match[2].match(SUFFIX) ?? [])] : [word];
 }
 
 // Follows the tokens of a text: is a space usual before the next, does a sentence begin?
