@@ -140,7 +140,7 @@ def as_whole(values, name, *, ndim=1, low=-(2**31), high=2**31 - 1, hint=""):
         ValueError: another number of axes, or out of range.
     """
     values = list(values) if isinstance(values, (Iterator, ValuesView)) else values
-    array = to_array(values, name)
+    array = to_array(values, name, "whole numbers")
     if array.dtype.kind not in "iu" and (array.size or array.dtype.kind != "f"):
         raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}{hint}")
     if array.ndim != ndim if ndim else not array.ndim:

@@ -196,11 +196,11 @@ def test_steps_and_minutes_are_counted(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"every_steps": 0}, "every_steps: expected at least 1"),
+        ({"every_steps": 0}, "every_steps: expected a whole number of at least 1"),
         ({"every_minutes": float("nan")}, "every_minutes: expected a finite number > 0"),
         ({"every_minutes": "5"}, "every_minutes: expected a number, got '5'"),
-        ({"keep": 0}, "keep: expected at least 1"),
-        ({"step": -1}, "step: expected at least 0"),
+        ({"keep": 0}, "keep: expected a whole number of at least 1"),
+        ({"step": -1}, "step: expected a whole number of at least 0"),
         ({"note": {1, 2}}, "info: expected what JSON can hold"),
         ({"model": keras.Sequential([keras.layers.Dense(1)])}, "not built"),
     ],

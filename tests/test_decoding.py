@@ -219,7 +219,12 @@ def test_a_language_model_writes_from_nothing_but_a_number():
     ("n", "options", "error", "words"),
     [
         (2, {}, ValueError, "max_length: expected at most 6, the model's length, got 48"),
-        (0, {}, ValueError, "number of sentences to write: expected at least 1, got 0"),
+        (
+            0,
+            {},
+            ValueError,
+            "number of sentences to write: expected a whole number of at least 1, got 0",
+        ),
         (CODES, {}, TypeError, "number of sentences to write: expected a whole number"),
     ],
 )
@@ -313,8 +318,13 @@ def test_draws_have_the_distribution_asked_for(cut, expected):
 @pytest.mark.parametrize(
     ("function", "options", "error", "words"),
     [
-        ("beam", {"width": 0}, ValueError, "width: expected at least 1, got 0"),
-        ("beam", {"width": 2.0}, TypeError, "width: expected a whole number, got 2.0"),
+        ("beam", {"width": 0}, ValueError, "width: expected a whole number of at least 1, got 0"),
+        (
+            "beam",
+            {"width": 2.0},
+            TypeError,
+            "width: expected a whole number of at least 1, got 2.0",
+        ),
         ("beam", {"length_penalty": -1}, ValueError, "length_penalty: expected a finite"),
         (
             "sample",
@@ -325,12 +335,32 @@ def test_draws_have_the_distribution_asked_for(cut, expected):
         ("sample", {"temperature": -1.0}, ValueError, "finite number > 0, got -1.0"),
         ("sample", {"temperature": float("nan")}, ValueError, "temperature: expected a finite"),
         ("sample", {"temperature": "hot"}, TypeError, "temperature: expected a number, got 'hot'"),
-        ("sample", {"top_k": 0}, ValueError, "top_k: expected at least 1, got 0"),
+        (
+            "sample",
+            {"top_k": 0},
+            ValueError,
+            "top_k: expected a whole number of at least 1, got 0",
+        ),
         ("sample", {"top_p": 0.0}, ValueError, "top_p: expected a finite number > 0, got 0.0"),
         ("sample", {"top_p": 1.5}, ValueError, "top_p: expected a number in (0, 1], got 1.5"),
-        ("sample", {"seed": -1}, ValueError, "seed: expected at least 0, got -1"),
-        ("greedy", {"max_length": 0}, ValueError, "max_length: expected at least 1, got 0"),
-        ("greedy", {"batch_size": 0}, ValueError, "batch_size: expected at least 1, got 0"),
+        (
+            "sample",
+            {"seed": -1},
+            ValueError,
+            "seed: expected a whole number of at least 0, got -1",
+        ),
+        (
+            "greedy",
+            {"max_length": 0},
+            ValueError,
+            "max_length: expected a whole number of at least 1, got 0",
+        ),
+        (
+            "greedy",
+            {"batch_size": 0},
+            ValueError,
+            "batch_size: expected a whole number of at least 1, got 0",
+        ),
     ],
 )
 def test_bad_settings_are_named(model, function, options, error, words):

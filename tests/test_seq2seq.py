@@ -89,7 +89,7 @@ def test_the_lstm_begins_as_keras_own_does():
     layer.build((None, None, 3))
     np.testing.assert_array_equal(layer.get_weights()[2], np.repeat([0, 1, 0, 0], 4))
     assert LSTM.from_config(layer.get_config()).units == 4
-    with pytest.raises(ValueError, match="units: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="units: expected a whole number of at least 1, got 0"):
         LSTM(0)
 
 
@@ -289,15 +289,17 @@ def test_a_saved_model_comes_back_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"units": 0}, "units: expected at least 1, got 0"),
-        ({"code_size": 0}, "code_size: expected at least 1, got 0"),
+        ({"units": 0}, "units: expected a whole number of at least 1, got 0"),
+        ({"code_size": 0}, "code_size: expected a whole number of at least 1, got 0"),
         ({"word_dropout": 1.0}, "word_dropout: expected a share in [0, 1), got 1.0"),
     ],
 )
 def test_bad_settings_are_named(options, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         make(**options)
-    with pytest.raises(ValueError, match="vocabulary_size: expected at least 4, got 3"):
+    with pytest.raises(
+        ValueError, match="vocabulary_size: expected a whole number of at least 4, got 3"
+    ):
         Seq2SeqAutoencoder(3)
 
 

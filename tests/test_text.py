@@ -322,7 +322,7 @@ def test_sizes_that_cannot_be(build):
     with pytest.raises(ValueError, match="texts: empty"):
         build([], 300)
     for size in (0, 4, -3):
-        with pytest.raises(ValueError, match="size: expected at least"):
+        with pytest.raises(ValueError, match="size: expected a whole number of at least"):
             build(CORPUS, size)
     with pytest.raises(TypeError, match="size: expected a whole number"):
         build(CORPUS, 300.5)
@@ -391,7 +391,7 @@ def test_one_hot_bytes_are_those_of_the_array():
     assert text.one_hot_bytes(2, 5, 7, arrays=1) == array.nbytes
     assert text.one_hot_bytes(2, 5, 7) == 3 * array.nbytes
     assert text.one_hot_bytes(2, 5, 7, arrays=1, dtype="float64") == 2 * array.nbytes
-    with pytest.raises(ValueError, match="steps: expected at least 1"):
+    with pytest.raises(ValueError, match="steps: expected a whole number of at least 1"):
         text.one_hot_bytes(2, 0, 7)
 
 

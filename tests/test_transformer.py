@@ -229,12 +229,16 @@ def test_a_saved_model_comes_back_the_same(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"vocabulary_size": 3}, ValueError, "vocabulary_size: expected at least 4, got 3"),
-        ({"width": 0}, ValueError, "width: expected at least 1, got 0"),
+        (
+            {"vocabulary_size": 3},
+            ValueError,
+            "vocabulary_size: expected a whole number of at least 4, got 3",
+        ),
+        ({"width": 0}, ValueError, "width: expected a whole number of at least 1, got 0"),
         ({"width": 9}, ValueError, "width: expected a multiple of heads, 2, got 9"),
-        ({"layers": 0}, ValueError, "layers: expected at least 1, got 0"),
-        ({"heads": 2.0}, TypeError, "heads: expected a whole number, got 2.0"),
-        ({"length": 1}, ValueError, "length: expected at least 2, got 1"),
+        ({"layers": 0}, ValueError, "layers: expected a whole number of at least 1, got 0"),
+        ({"heads": 2.0}, TypeError, "heads: expected a whole number of at least 1, got 2.0"),
+        ({"length": 1}, ValueError, "length: expected a whole number of at least 2, got 1"),
         ({"dropout": 1}, ValueError, "dropout: expected a share in [0, 1), got 1"),
     ],
 )
