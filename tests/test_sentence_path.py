@@ -263,17 +263,6 @@ def test_a_damaged_model_stops_the_build(ae_weights, tmp_path):
         ae_weights.write_weights(tmp_path, tmp_path / "model.keras")
 
 
-def test_the_bundles_leave_the_weights_in_place(ae_weights, tmp_path):
-    import ae_assets
-
-    static = tmp_path / "_static"
-    static.mkdir()
-    for name in (ae_weights.FILE, "other.js"):
-        (static / name).write_text("1")
-    ae_assets._delete_replaced(static)
-    assert [p.name for p in static.iterdir()] == [ae_weights.FILE]
-
-
 def test_the_build_needs_no_keras_unless_the_model_changed(ae_weights):
     assert text_models.shipped_file(ae_weights.NAME) == ae_weights.MODEL
     script = (
@@ -285,17 +274,6 @@ def test_the_build_needs_no_keras_unless_the_model_changed(ae_weights):
         env={**os.environ, "PYTHONPATH": str(ROOT / "book" / "_ext")},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.strip() == "[]"
-
-
-def test_import_needs_no_backend():
-    script = (
-        "import sys, ae_lib.widgets.sentence_path; "
-        "print(sorted({'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
     assert done.stdout.strip() == "[]"
 
 
