@@ -5,6 +5,8 @@ the same code: within one level in 255. The same is done on the book's own page,
 model rebuilt from the weights that the page carries.
 """
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -43,6 +45,80 @@ def address(tmp_path_factory, decoder):
 @pytest.fixture
 def explorer(open_page, address, decoder):
     return MapExplorer(open_page(address, reduced_motion="reduce"), decoder)
+
+
+# ---- it decodes what Keras decodes ----
+
+SHAPE = (6, 5)
+CODES = np.random.default_rng(0).normal(0, 2, (60, 2))
+SPREADS = {"none": 0 * CODES, "tiny": CODES * 1e-6, "huge": CODES * 1e4, "wide": CODES * [1, 50]}
+ACTIVATIONS = ["linear", "relu", "leaky_relu", "elu", "selu", "silu", "gelu", "tanh", "sigmoid"]
+
+
+def chain(activation):
+    keras.utils.set_random_seed(7)
+    dense = [keras.layers.Dense(w, activation, bias_initializer="normal") for w in (8, 16)]
+    last = keras.layers.Dense(30, "sigmoid", bias_initializer="normal")
+    return keras.Sequential([keras.Input((2,)), *dense, last, keras.layers.Reshape(SHAPE)])
+
+
+def separate_and_nested_layers():
+    layers = keras.layers
+    inner = keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(12, use_bias=False),
+            layers.LeakyReLU(negative_slope=0.4),
+            layers.Dense(12),
+            layers.ELU(alpha=0.5),
+            layers.Dropout(0.5),
+        ]
+    )
+    code = keras.Input((2,))
+    x = layers.Activation("tanh")(layers.Dense(8)(code))
+    x = layers.ReLU(negative_slope=0.1)(inner(x))
+    x = layers.Rescaling(0.25, offset=0.5)(layers.Dense(30)(x))
+    return keras.Model(code, layers.Reshape(SHAPE)(x))
+
+
+def faint():
+    """Weights so small that codes in the ten thousands decode to something."""
+    decoder = chain("elu")
+    decoder.layers[0].set_weights([np.full((2, 8), 1e-4), np.ones(8)])
+    return decoder
+
+
+def small_map(decoder, codes):
+    return LatentMap(decoder, codes, np.arange(60) % 3, NAMES, shape=SHAPE).html()
+
+
+def test_every_decoder_and_every_spread_of_codes(open_page, tmp_path):
+    cases = [(chain(name), CODES) for name in ACTIVATIONS]
+    chain("elu").save(tmp_path / "decoder.keras")
+    cases.append((keras.models.load_model(tmp_path / "decoder.keras"), CODES))
+    cases.append((separate_and_nested_layers(), CODES))
+    cases += [(faint(), codes) for codes in SPREADS.values()]
+    page = open_page(write_page(tmp_path, "".join(small_map(*case) for case in cases)))
+    for index, (decoder, codes) in enumerate(cases):
+        explorer = MapExplorer(page, decoder, index)
+        for code in codes[:4].tolist():
+            explorer.set_code(code)
+            explorer.assert_agrees_with_keras()
+        assert explorer.canvas()[:, 0].std() > 2
+        for k, slider in enumerate(explorer.root.get_by_role("slider").all()):
+            low, high = (float(slider.get_attribute(end)) for end in ("min", "max"))
+            assert low < codes[:, k].min() <= codes[:, k].max() < high
+
+
+def test_damaged_data_are_said(browser, tmp_path):
+    html = re.sub('"weights":"[^"]{8}', '"weights":"', small_map(chain("elu"), CODES))
+    page = browser.new_page()
+    page.goto(write_page(tmp_path, html))
+    assert "could not start: expected" in page.locator("main").inner_text()
+    page.close()
+
+
+# ---- under the reader's hand ----
 
 
 def drag(explorer):
