@@ -2,10 +2,7 @@
 
 import base64
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -240,6 +237,7 @@ def ae_weights(monkeypatch):
 
 
 def test_the_build_writes_the_weights_once(ae_weights, autoencoder, packed, tmp_path):
+    assert text_models.shipped_file(ae_weights.NAME) == ae_weights.MODEL
     model, static = tmp_path / "model.keras", tmp_path / "_static"
     autoencoder.save(model)
     assert ae_weights.write_weights(static, model)
@@ -261,42 +259,6 @@ def test_a_damaged_model_stops_the_build(ae_weights, tmp_path):
     (tmp_path / "model.keras").write_bytes(b"cut short")
     with pytest.raises(ExtensionError, match="model.keras: not a whole TextAutoencoder"):
         ae_weights.write_weights(tmp_path, tmp_path / "model.keras")
-
-
-def test_the_bundles_leave_the_weights_in_place(ae_weights, tmp_path):
-    import ae_assets
-
-    static = tmp_path / "_static"
-    static.mkdir()
-    for name in (ae_weights.FILE, "other.js"):
-        (static / name).write_text("1")
-    ae_assets._delete_replaced(static)
-    assert [p.name for p in static.iterdir()] == [ae_weights.FILE]
-
-
-def test_the_build_needs_no_keras_unless_the_model_changed(ae_weights):
-    assert text_models.shipped_file(ae_weights.NAME) == ae_weights.MODEL
-    script = (
-        "import sys; heavy = {'keras', 'tensorflow', 'torch', 'jax', 'anywidget'}; "
-        "import ae_weights; print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "book" / "_ext")},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == "[]"
-
-
-def test_import_needs_no_backend():
-    script = (
-        "import sys, ae_lib.widgets.sentence_path; "
-        "print(sorted({'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
 
 
 # ---- the shipped model ----

@@ -1,13 +1,9 @@
-"""The explorers in Python: what they refuse, what they emit; and their JavaScript's sums."""
+"""The latent map in Python: what it refuses, what it emits."""
 
-import base64
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-from urllib.parse import unquote
 
 import keras
 import numpy as np
@@ -41,124 +37,6 @@ def dense_decoder(activation="elu", *, widths=(8, 16), final="sigmoid", size=2, 
 def explorer(decoder=None, codes=CODES, labels=LABELS, names=NAMES, **options):
     options.setdefault("shape", SHAPE)
     return LatentMap(decoder or dense_decoder(), codes, labels, names, **options)
-
-
-def keras_pixels(decoder, codes):
-    values = keras.ops.convert_to_numpy(decoder(keras.ops.convert_to_tensor(codes, "float32")))
-    return np.clip(values.reshape(len(codes), -1), 0, 1)
-
-
-# ---- the JavaScript computes what Keras computes ----
-
-ACTIVATIONS = ["linear", "relu", "leaky_relu", "elu", "selu", "silu", "gelu", "tanh", "sigmoid"]
-SPREADS = {
-    "no spread": np.zeros((60, 2)),
-    "tiny": CODES * 1e-6,
-    "huge": CODES * 1e4,
-    "wide": CODES * [1, 50],
-}
-
-
-def separate_and_nested_layers():
-    layers = keras.layers
-    inner = keras.Sequential(
-        [
-            keras.Input((8,)),
-            layers.Dense(12, use_bias=False),
-            layers.LeakyReLU(negative_slope=0.4),
-            layers.Dense(12),
-            layers.ELU(alpha=0.5),
-            layers.Dropout(0.5),
-        ]
-    )
-    code = keras.Input((2,))
-    x = layers.Activation("tanh")(layers.Dense(8)(code))
-    x = layers.ReLU(negative_slope=0.1)(inner(x))
-    x = layers.Rescaling(0.25, offset=0.5)(layers.Dense(30)(x))
-    return keras.Model(code, layers.Reshape(SHAPE)(x))
-
-
-def saved_and_loaded(folder):
-    dense_decoder().save(folder / "decoder.keras")
-    return keras.models.load_model(folder / "decoder.keras")
-
-
-def faint_decoder():
-    """Weights so small that codes in the ten thousands decode to something."""
-    decoder = dense_decoder()
-    decoder.layers[0].set_weights([np.full((2, 8), 1e-4), np.ones(8)])
-    return decoder
-
-
-@pytest.fixture(scope="module")
-def computed(tmp_path_factory):
-    """What the browser makes of many explorers, all on one page that is opened once.
-
-    ``{case: (decoder, codes, result)}``, where a result has the pixels of each code and the
-    limits of the sliders; the case "damaged" has the page's message in place of all that.
-    """
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not chromium:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium: install it, or name it in $CHROMIUM")
-        pytest.skip("no Chromium to run JavaScript in")
-    folder = tmp_path_factory.mktemp("explorers")
-    cases = {name: (dense_decoder(name), CODES) for name in ACTIVATIONS}
-    cases["separate and nested"] = (separate_and_nested_layers(), CODES)
-    cases["saved and loaded"] = (saved_and_loaded(folder), CODES)
-    cases |= {name: (faint_decoder(), codes) for name, codes in SPREADS.items()}
-    parts = [explorer(decoder, codes).html() for decoder, codes in cases.values()]
-    damaged = re.sub('"weights":"[^"]{8}', '"weights":"', explorer().html())
-    wanted = json.dumps([codes[:8].tolist() for _, codes in cases.values()])
-    script = """
-      const explorers = [...document.querySelectorAll("[data-ae-explorer]")];
-      const results = codes.map((some, i) => ({
-        pixels: some.map((c) => {
-          explorers[i].aeExplorer.setCode(c);
-          return [...explorers[i].aeExplorer.pixels()];
-        }),
-        low: [...explorers[i].querySelectorAll("input")].map((input) => Number(input.min)),
-        high: [...explorers[i].querySelectorAll("input")].map((input) => Number(input.max)),
-      }));
-      results.push(document.querySelector("#damaged").textContent);
-      document.body.innerHTML = btoa(encodeURIComponent(JSON.stringify(results)));
-    """
-    (folder / "page.html").write_text(
-        f"<!doctype html><meta charset=utf-8><title>t</title>{''.join(parts)}"
-        f"<div id=damaged>{damaged}</div><script>const codes = {wanted};{script}</script>",
-        encoding="utf-8",
-    )
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    profile = f"--user-data-dir={folder / 'profile'}"
-    address = (folder / "page.html").as_uri()
-    done = subprocess.run(
-        [*command, profile, address], capture_output=True, text=True, timeout=120, check=True
-    )
-    text = re.search(r"<body>(.*?)</body>", done.stdout, re.DOTALL)[1]
-    results = json.loads(unquote(base64.b64decode(text).decode()))
-    found = {name: (*cases[name], result) for name, result in zip(cases, results, strict=False)}
-    return {**found, "damaged": results[-1]}
-
-
-@pytest.mark.parametrize(
-    "case", [*ACTIVATIONS, "separate and nested", "saved and loaded", *SPREADS]
-)
-def test_browser_decodes_as_keras_does(computed, case):
-    decoder, codes, result = computed[case]
-    wanted = keras_pixels(decoder, codes[:8])
-    assert wanted.std() > 0.02
-    assert np.abs(np.array(result["pixels"]) - wanted).max() < 1 / 255
-
-
-@pytest.mark.parametrize("case", SPREADS)
-def test_all_codes_are_on_the_map(computed, case):
-    _, codes, result = computed[case]
-    assert (np.array(result["low"]) < codes.min(axis=0)).all()
-    assert (np.array(result["high"]) > codes.max(axis=0)).all()
-
-
-def test_browser_says_when_its_data_are_damaged(computed):
-    assert "could not start: expected" in computed["damaged"]
 
 
 # ---- what is refused, and how it is said ----
@@ -336,7 +214,8 @@ def test_import_is_light():
     script = (
         "import sys, ae_lib.widgets; "
         "heavy = {'keras', 'tensorflow', 'torch', 'jax', 'anywidget', 'ipywidgets', 'matplotlib'};"
-        "print(sorted(heavy & set(sys.modules))); import ae_lib.widgets.latent_map; "
+        "print(sorted(heavy & set(sys.modules))); "
+        "import ae_lib.widgets.latent_map, ae_lib.widgets.sentence_path; "
         "print(sorted({'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules)))"
     )
     done = subprocess.run(

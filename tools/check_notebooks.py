@@ -2,9 +2,9 @@
 
     python tools/check_notebooks.py [chapters/02_dense.ipynb …]
 
-Each rule takes a ``Chapter`` and yields what is wrong with it. Prints the measure of each
-chapter and every problem; exit status 1 if there is one. tests/test_notebooks.py runs the
-same rules, and proves each of them on a chapter that breaks it.
+Each rule takes a ``Chapter`` and yields what is wrong with it. Prints every problem; exit
+status 1 if there is one. tests/test_notebooks.py runs the same rules, and proves them on a
+chapter that was spoilt.
 """
 
 import json
@@ -15,11 +15,10 @@ from pathlib import Path
 
 from ae_lib.claims import MIME as CLAIM
 from ae_lib.claims import stale
-from repository import RECORDS, ROOT, SETUP_METADATA, address, setup_cell
+from repository import ROOT, chapter_times
 
 LONGEST_CELL, MEAN_CELL = 30, 9
 LARGEST = 1_000_000  # bytes
-SLOWEST = 150  # seconds on two idle cores: an aim that the summary shows
 EXERCISES = range(5, 9)
 GRADES = ("Predict", "Implement", "Find the bug", "Design")
 LIVE = "live"  # the tag of cells whose outputs depend on the clock
@@ -124,7 +123,7 @@ def clean_outputs(chapter):
 def live_cells(chapter):
     """What depends on the clock is compared with nothing."""
     for cell in chapter.code:
-        if {LIVE, "NBVAL_CHECK_OUTPUT"} <= set(tags(cell)):
+        if LIVE in tags(cell) and "NBVAL_CHECK_OUTPUT" in source(cell):
             yield f"{lines(cell)[0]!r} is tagged live and compared with the stored output"
 
 
@@ -142,16 +141,6 @@ def size(chapter):
     """At most a megabyte."""
     if len(chapter.text.encode()) > LARGEST:
         yield f"{len(chapter.text.encode()):,} bytes; at most {LARGEST:,}"
-
-
-def setup(chapter):
-    """The first code cell installs the library on Colab, from the one address."""
-    first = chapter.code[0] if chapter.code else None
-    wanted = setup_cell(address())
-    if not first or source(first) != wanted or first["metadata"] != SETUP_METADATA:
-        yield "the first code cell is not the setup cell; run: make repository"
-    elif first["outputs"]:
-        yield "the setup cell has outputs"
 
 
 def claims(chapter):
@@ -243,18 +232,11 @@ def ending(chapter):
         yield "no citation under '## Further reading'"
 
 
-def recorded_seconds(chapter):
-    """How long the chapter's last recorded run took, or None."""
-    path = ROOT / RECORDS
-    records = json.loads(path.read_text("utf8")) if path.exists() else {}
-    record = records.get(chapter.path.stem[:2], {})
-    return record.get("seconds") if record.get("chapter") == chapter.path.stem else None
-
-
 def seconds(chapter):
     """Its run is on record. How long it took is shown, not judged: machines are noisy."""
-    if recorded_seconds(chapter) is None:
-        yield f"no record of its seconds; run: make chapters CHAPTER={chapter.path.stem[:2]}"
+    number = chapter.path.stem[:2]
+    if chapter_times(number)[0] is None:
+        yield f"no record of its seconds; run: make chapters CHAPTER={number}"
 
 
 RULES = (
@@ -264,7 +246,6 @@ RULES = (
     live_cells,
     cell_lengths,
     size,
-    setup,
     claims,
     glued_numbers,
     figures,
@@ -274,30 +255,14 @@ RULES = (
 )
 
 
-def measure(chapter):
-    """The chapter's measure, in one line."""
-    count = sum(len(lines(cell)) for cell in chapter.code)
-    words = len(re.findall(r"\w+", chapter.markdown))
-    drawn = sum('class="ae-figure"' in printed(cell) for cell in chapter.code)
-    took = recorded_seconds(chapter)
-    slow = f", {took:.0f} s on record (aim: {SLOWEST} on two idle cores)" if took else ""
-    return (
-        f"{chapter.path.name}: {len(chapter.code)} cells, {count} lines "
-        f"({count / max(1, len(chapter.code)):.1f} a cell), {words / max(1, count):.1f} words a "
-        f"line, {drawn} figures (one every {count / max(1, drawn):.0f} lines), "
-        f"{len(chapter.text.encode()) / 1e6:.2f} MB{slow}"
-    )
-
-
 def main():
     paths = [Path(p) for p in sys.argv[1:]] or sorted((ROOT / "chapters").glob("*.ipynb"))
     found = False
     for chapter in map(Chapter, paths):
-        print(measure(chapter))
         for rule in RULES:
             for problem in rule(chapter):
                 found = True
-                print(f"  {rule.__name__}: {problem}")
+                print(f"{chapter.path.name}: {rule.__name__}: {problem}")
     sys.exit(found)
 
 

@@ -2,7 +2,6 @@
 
     python tools/repository.py https://github.com/owner/name    set the address
     python tools/repository.py                                  bring the rest up to date
-    python tools/repository.py --check                          exit 1 if something is stale
 
 The address stands in ``[project.urls]`` of pyproject.toml. From it follow the setup cell of
 each chapter, CITATION.cff, and in README.md the links and the map of the chapters (whose
@@ -30,11 +29,10 @@ if "google.colab" in sys.modules:
 SETUP_METADATA = {"tags": ["hide-input", "setup"]}
 
 
-def address(root=ROOT):
+def address():
     """The repository's address, from pyproject.toml."""
-    return tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]["urls"][
-        "Repository"
-    ]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    return project["urls"]["Repository"]
 
 
 def owner_and_name(url):
@@ -65,57 +63,38 @@ def pages(url):
     return f"https://{owner.lower()}.github.io/{name}/"
 
 
-def derived(url, root=ROOT):
+def derived(url):
     """``{path: (text as it stands, text as it should be)}`` of every file that follows."""
-    result = {}
-    for path, make in (("README.md", _readme), ("CITATION.cff", _citation)):
-        old = (root / path).read_text("utf8")
-        result[root / path] = (old, make(old, url, root))
-    for path in chapters(root):
-        old = path.read_text("utf8")
-        result[path] = (old, _notebook(old, url))
-    return result
+    makers = {ROOT / "README.md": _readme, ROOT / "CITATION.cff": _citation}
+    makers |= dict.fromkeys(chapters(), _notebook)
+    texts = {path: path.read_text("utf8") for path in makers}
+    return {path: (text, makers[path](text, url)) for path, text in texts.items()}
 
 
-def chapters(root=ROOT):
+def chapters():
     """The chapters' paths, in order."""
-    return sorted((root / "chapters").glob("[0-9][0-9]_*.ipynb"))
+    return sorted((ROOT / "chapters").glob("[0-9][0-9]_*.ipynb"))
 
 
-def stale(root=ROOT):
+def stale():
     """Names of the files that do not follow from pyproject.toml and the records."""
-    files = derived(address(root), root)
-    return [path.name for path, (old, new) in files.items() if old != new]
+    return [path.name for path, (old, new) in derived(address()).items() if old != new]
 
 
-def chapter_map(url, root=ROOT):
-    """The README's table: each chapter, its minutes, its door to Colab."""
-    lines = ["| Chapter | On a laptop | On a GPU | |", "| --- | --- | --- | --- |"]
-    for path in chapters(root):
-        number = path.stem[:2]
-        cpu, gpu, _ = chapter_times(number, root)
-        link = f"chapters/{path.name}"
-        title = f"{number} · [{_title(path)}]({link})"
-        lines.append(f"| {title} | {cpu or '–'} | {gpu or '–'} | [Colab]({colab(url, link)}) |")
-    return "\n".join(lines)
-
-
-def chapter_times(number, root=ROOT):
+def chapter_times(number):
     """How long a chapter runs on a laptop and on a GPU, in words or None, and which laptop."""
-    path = root / RECORDS
-    records = json.loads(path.read_text("utf8")) if path.exists() else {}
-    record = records.get(number, {})
-    times = (_minutes(record.get(key)) for key in ("seconds", "gpu_seconds"))
-    return *times, record.get("machine", "")
+    path = ROOT / RECORDS
+    record = json.loads(path.read_text("utf8")).get(number, {}) if path.exists() else {}
+
+    def minutes(seconds):
+        return "under a minute" if seconds < 60 else f"{-(-seconds // 60):.0f} min"
+
+    times = (record.get(key) for key in ("seconds", "gpu_seconds"))
+    return *(time and minutes(time) for time in times), record.get("machine", "")
 
 
-def _minutes(seconds):
-    if seconds is None:
-        return None
-    return "under a minute" if seconds < 60 else f"{-(-seconds // 60):.0f} min"
-
-
-def _title(path):
+def title(path):
+    """The first heading of a notebook."""
     for cell in json.loads(path.read_text("utf8"))["cells"]:
         match = re.search(r"^# (.+)$", "".join(cell["source"]), re.M)
         if cell["cell_type"] == "markdown" and match:
@@ -123,15 +102,21 @@ def _title(path):
     return path.stem
 
 
-def _readme(text, url, root):
-    text = _with_address(text, url)
+def _readme(text, url):
+    """With this address, and the table of the chapters: minutes and links."""
+    lines = ["| Chapter | On a laptop | On a GPU | |", "| --- | --- | --- | --- |"]
+    for path in chapters():
+        cpu, gpu, _ = chapter_times(path.stem[:2])
+        link = f"chapters/{path.name}"
+        name = f"{path.stem[:2]} · [{title(path)}]({link})"
+        lines.append(f"| {name} | {cpu or '–'} | {gpu or '–'} | [Colab]({colab(url, link)}) |")
     start, end = "<!-- chapters: made by make repository -->", "<!-- end of chapters -->"
-    before, _, rest = text.partition(start)
+    before, _, rest = _with_address(text, url).partition(start)
     _, _, after = rest.partition(end)
-    return f"{before}{start}\n\n{chapter_map(url, root)}\n\n{end}{after}"
+    return f"{before}{start}\n\n" + "\n".join(lines) + f"\n\n{end}{after}"
 
 
-def _citation(text, url, root):
+def _citation(text, url):
     text = re.sub(r"^repository-code: .*$", f'repository-code: "{url}"', text, flags=re.M)
     return re.sub(r"^url: .*$", f'url: "{pages(url)}"', text, flags=re.M)
 
@@ -165,12 +150,7 @@ def _notebook(text, url):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url", nargs="?", help="the new address")
-    parser.add_argument("--check", action="store_true", help="only report what is stale")
     args = parser.parse_args()
-    if args.check:
-        if old := stale():
-            sys.exit(f"stale: {', '.join(old)}; run: make repository")
-        return
     if args.url:
         try:
             url = "https://github.com/" + "/".join(owner_and_name(args.url))

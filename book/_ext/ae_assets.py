@@ -1,17 +1,18 @@
-"""One style sheet and one script for every page, with nothing in them that no page uses.
+"""One style sheet and one script for every page.
 
-The theme and its extensions bring some twenty files, two megabytes of them icons. This
-gathers the style sheets into ``_static/book.css`` without the rules that match nothing
-in the built pages, and the scripts into ``_static/book.js``; book/_templates/layout.html
-loads these two, and what they replace is deleted from the output.
+The theme and its extensions bring some twenty files, half a megabyte of style sheets among
+them. This gathers the style sheets into ``_static/book.css`` without the rules that match
+nothing in the built pages, and the scripts into ``_static/book.js``;
+book/_templates/layout.html loads these two.
 """
 
 import hashlib
+import posixpath
 import re
 import shutil
 from pathlib import Path
 
-from ae_css import Purger, minify_css
+from ae_css import WORD, purge
 
 THEME_STYLES = ["basic.css", "styles/theme.css", "styles/pydata-sphinx-theme.css"]
 SCRIPTS = [
@@ -24,10 +25,6 @@ SCRIPTS = [
     "js/book.js",
 ]
 SEARCH_SCRIPTS = ["searchtools.js", "language_data.js"]
-# What stays of _static beside the two bundles; the model is ae_weights.py's.
-KEEP = re.compile(
-    r"^(book\.(css|js)|searchtools\.js|language_data\.js|text_autoencoder\.js|[^/]+\.svg|fonts/)"
-)
 REPAIRS = [
     # Boxes that scroll sideways on a phone; js/book.js takes the focus from those that fit.
     ('<div class="highlight"><pre>', '<div class="highlight"><pre tabindex="0">'),
@@ -66,103 +63,55 @@ def _description(doctree):
     return None
 
 
-def _source_version(app):
-    """A short hash of our own sources, to make a changed style sheet load anew."""
-    folder = Path(app.srcdir) / "book" / "_static"
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("css/*"), *folder.glob("js/*")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]
-
-
 def note_version(app, config):
-    """Make pages out of date when the style sheet or a script has changed."""
-    config.ae_version = _source_version(app)
+    """Make pages out of date, and browsers load anew, when our style sheet or script changed."""
+    folder = Path(app.srcdir) / "book" / "_static"
+    sources = [folder / "css/book.css", folder / "js/book.js"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    config.ae_version = digest.hexdigest()[:8]
 
 
 def bundle(app, exception):
-    """Write the two bundles, then delete what they replace."""
+    """Repair the pages; write the two bundles, and the page that leads to the first."""
     if exception or app.builder.name != "html":
         return
     out = Path(app.outdir)
     static = out / "_static"
-    if not (static / SCRIPTS[0]).exists() and (static / "book.js").exists():
-        return  # no page was out of date, so Sphinx copied nothing: the bundles stand
-    script = _bundle_scripts(static)
-    names = THEME_STYLES + [
-        name
-        for sheet in app.builder._css_files
-        if (name := str(sheet.filename).removeprefix("_static/").split("?")[0]) not in THEME_STYLES
-    ]
-    styles = _bundle_styles(static, list(dict.fromkeys(names)))
-    purger = Purger()
-    _delete_stale(app, out)
+    parts = [(static / name).read_text("utf8") for name in SCRIPTS]
+    script = "\n;".join(re.sub(r"\n//# sourceMappingURL=\S+", "", part) for part in parts)
+    (static / "book.js").write_text(script, "utf8")
+    words = set(WORD.findall(script))
+    for name in SEARCH_SCRIPTS:
+        words.update(WORD.findall((static / name).read_text("utf8")))
+    pages = {f"{name}.html" for name in [*app.env.found_docs, "search", "index"]}
     for page in out.rglob("*.html"):
+        if page.relative_to(out).as_posix() not in pages:
+            page.unlink()  # its source is gone
+            continue
         text = finished = page.read_text("utf8")
         for wrong, right in REPAIRS:
             finished = finished.replace(wrong, right)
         if finished != text:
             page.write_text(finished, "utf8")
-        purger.see_html(finished)
-    for text in [script, *((static / s).read_text("utf8") for s in SEARCH_SCRIPTS)]:
-        purger.see_script(text)
-    (static / "book.css").write_text(minify_css(purger.purge(styles)), "utf8")
-    (static / "book.js").write_text(script, "utf8")
-    _delete_replaced(static)
+        words.update(WORD.findall(finished))
+    own = [str(s.filename).removeprefix("_static/").split("?")[0] for s in app.builder._css_files]
+    styles = [_styles(static, name) for name in dict.fromkeys(THEME_STYLES + own)]
+    (static / "book.css").write_text(purge("\n".join(styles), words), "utf8")
+    for unused in ("vendor", "scripts", "locales"):  # eight megabytes, most of them icons
+        shutil.rmtree(static / unused, ignore_errors=True)
     root = app.config.root_doc
     (out / "index.html").write_text(
         REDIRECT.format(title=app.config.html_title, page=f"{root}.html"), "utf8"
     )
 
 
-def _bundle_scripts(static):
-    parts = [(static / name).read_text("utf8") for name in SCRIPTS]
-    return "\n;".join(re.sub(r"\n//# sourceMappingURL=\S+", "", part) for part in parts)
-
-
-def _bundle_styles(static, names):
-    parts = []
-    for name in names:
-        folder = Path(name).parent.as_posix()
-        prefix = "" if folder == "." else folder + "/"
-        text = (static / name).read_text("utf8")
-        text = re.sub(r"@import\s[^;]*basic\.css[^;]*;", "", text)  # it stands first
-        text = re.sub(
-            r"url\((['\"]?)(?!data:|#|https?:|/)([^)'\"]+)\1\)",
-            lambda found, at=prefix: f"url({_tidy(at + found[2])})",
-            text,
-        )
-        parts.append(text)
-    return "\n".join(parts)
-
-
-def _tidy(path):
-    """``css/../fonts/a.woff2`` is ``fonts/a.woff2``."""
-    parts = []
-    for part in path.split("/"):
-        if part == ".." and parts:
-            parts.pop()
-        else:
-            parts.append(part)
-    return "/".join(parts)
-
-
-def _delete_replaced(static):
-    for path in sorted(static.rglob("*"), reverse=True):
-        name = path.relative_to(static).as_posix()
-        if path.is_file() and not KEEP.match(name):
-            path.unlink()
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-    shutil.rmtree(static.parent / "_sphinx_design_static", ignore_errors=True)
-
-
-def _delete_stale(app, out):
-    """Delete pages whose source is gone."""
-    pages = {f"{name}.html" for name in [*app.env.found_docs, "search", "index"]}
-    for path in out.rglob("*.html"):
-        if path.relative_to(out).as_posix() not in pages:
-            path.unlink()
+def _styles(static, name):
+    """A style sheet whose addresses are right in ``_static`` too."""
+    return re.sub(
+        r"url\((['\"]?)(?!data:|#|https?:|/)([^)'\"]+)\1\)",
+        lambda found: f"url({posixpath.normpath(posixpath.join(name, '..', found[2]))})",
+        (static / name).read_text("utf8"),
+    )
 
 
 def setup(app):

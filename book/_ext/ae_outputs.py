@@ -13,12 +13,9 @@ from ae_numbers import chapter_number
 from docutils import nodes
 from myst_nb.core.render import NbElementRenderer
 from myst_nb.sphinx_ import HideCodeCellNode
-from sphinx.util import logging
 
 from ae_lib.claims import MIME as CLAIM
 from ae_lib.claims import inline_parts
-
-logger = logging.getLogger(__name__)
 
 # What stands beside text/html in a bundle and never reaches a page.
 BESIDE = "application/vnd.jupyter.widget-view+json"
@@ -43,13 +40,7 @@ class BookRenderer(NbElementRenderer):
 
     def _figure(self, data, about):
         document = self.renderer.document
-        name = about.get("name") or f"fig-{data.cell_index}-{data.output_index}"
         drawing = _inside_figure(data.string)
-        for wanted, there in (("caption", about.get("caption")), ("alt", about.get("alt"))):
-            if not there:
-                logger.warning(
-                    "figure %s has no %s", name, wanted, location=(self.source, data.line)
-                )
         figure = nodes.figure(classes=["ae-figure"])
         # On a phone a figure keeps a legible size and scrolls in its own box, by keyboard too.
         box = f'<div class="ae-drawing" tabindex="0">{drawing}</div>'
@@ -57,10 +48,10 @@ class BookRenderer(NbElementRenderer):
         caption = nodes.caption()
         self.renderer.add_line_and_source_path(caption, _Token(data.line))
         with self.renderer.current_node_context(caption):
-            self.renderer.nested_render_text(about.get("caption", ""), data.line or 0, inline=True)
+            self.renderer.nested_render_text(about["caption"], data.line or 0, inline=True)
         figure += caption
         self.renderer.add_line_and_source_path(figure, _Token(data.line))
-        figure["names"].append(nodes.fully_normalize_name(name))
+        figure["names"].append(nodes.fully_normalize_name(about["name"]))
         document.note_explicit_target(figure, figure)
         return [figure]
 
