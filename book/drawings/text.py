@@ -5,7 +5,7 @@ from book.drawings.kit import CODE, ENCODER, QUIET, WRONG, Drawing
 
 def tokens():
     d = Drawing("From a sentence to vectors: tokens, ids, rows of a table", 380)
-    words, ids = ("She", "is", "reading", "."), (17, 9, 412, 4)
+    words, ids = ("she", "is", "reading", "."), (17, 9, 412, 4)
     d.text(20, 24, "sentence", anchor="start", bold=True)
     d.text(330, 24, '"She is reading."', 15, mono=True)
     d.text(20, 92, "tokens", anchor="start", bold=True)
@@ -26,7 +26,7 @@ def tokens():
     d.arrow((640, 116), (640, 150), colour=QUIET)
     d.text(640, 178, "the number says which\nrow of the table", 12)
     d.arrow((640, 202), (640, 256), colour=QUIET)
-    d.text(640, 290, "a row is learned like\nany other weight", 12)
+    d.text(640, 290, "a row is learnt like\nany other weight", 12)
     return d
 
 
@@ -34,8 +34,8 @@ def padding():
     d = Drawing("Three sentences of different lengths, padded to one array, and the mask", 260)
     rows = (
         ("I", "run", ".", "<eos>", "<pad>", "<pad>"),
-        ("She", "is", "reading", ".", "<eos>", "<pad>"),
-        ("Stop", "!", "<eos>", "<pad>", "<pad>", "<pad>"),
+        ("she", "is", "reading", ".", "<eos>", "<pad>"),
+        ("stop", "!", "<eos>", "<pad>", "<pad>", "<pad>"),
     )
     d.text(230, 20, "padded batch, shape (3, 6)", 14, bold=True)
     d.text(610, 20, "mask", 14, bold=True)
