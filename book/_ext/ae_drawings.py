@@ -29,10 +29,11 @@ def inline(app, doctree):
             app.env.note_dependency(path)
             if not image.get("alt"):
                 logger.warning("%s has no alternative text", path.name, location=figure)
-            words = f"<desc>{html.escape(image.get('alt', ''))}</desc>"
-            drawing = path.read_text("utf8").replace("</title>", f"</title>{words}", 1)
-            size = r'width="(\d+)" height="\d+"'
-            drawing = re.sub(size, r'class="ae-drawn" style="max-width: \1px"', drawing, count=1)
+            label = f'class="ae-drawn" aria-label="{html.escape(image.get("alt", ""))}"'
+            _, opening, _, rest = re.split(
+                r'^(<svg\b[^>]*?)(width="\d+" height="\d+")', path.read_text("utf8"), maxsplit=1
+            )
+            drawing = opening + label + rest
             # On a phone it keeps a legible size and scrolls in its own box, by keyboard too.
             box = f'<div class="ae-drawing" tabindex="0">{drawing}</div>'
             image.replace_self(nodes.raw(text=box, format="html"))
