@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sys
 from pathlib import Path
 
 import keras
@@ -234,6 +235,12 @@ def ae_weights(monkeypatch):
     import ae_weights
 
     return ae_weights
+
+
+def test_the_book_packs_the_shipped_model_without_keras(ae_weights, tmp_path, monkeypatch):
+    expected = int8.pack_model(text_models.TextAutoencoder.load(ae_weights.MODEL))
+    monkeypatch.setitem(sys.modules, "keras", None)  # importing it fails
+    assert int8.pack_file(ae_weights.MODEL) == expected
 
 
 def test_the_build_writes_the_weights_once(ae_weights, autoencoder, packed, tmp_path):

@@ -6,7 +6,9 @@ value that it puts out, as int8 and a float32 scale a row; vectors are float32.
 """
 
 import hashlib
+import io
 import json
+import zipfile
 
 import numpy as np
 
@@ -132,6 +134,32 @@ def page_script(name, raw):
 
     text = base64.b64encode(raw).decode("ascii")
     return f'(window.aeWeights ??= {{}})["{name}"] = "{text}";\n'
+
+
+def pack_file(path):
+    """The bytes for the browser, of a file of a ``TextAutoencoder``; no Keras is needed.
+
+    Raises:
+        ValueError: no such file, damaged, or another model.
+    """
+    import h5py
+
+    known, weights = {*_MATRICES, *_VECTORS}, {}
+
+    def take(_, group):  # Keras notes there whose weights these are, and keeps their order
+        if layer := group.attrs.get("name"):
+            kinds = (f"{layer}.{kind}" for kind in ("kernel", "recurrent_kernel", "bias"))
+            names = [name for name in kinds if name in known] or ["embedding", "word_bias"]
+            weights.update({n: group[str(i)][()] for i, n in enumerate(names)})
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            vocabulary = json.loads(archive.read("ae_lib.json"))["vocabularies"]["vocabulary"]
+            with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as stored:
+                stored.visititems(take)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name}: not a whole TextAutoencoder ({error})") from error
+    return pack(weights, vocabulary)
 
 
 def pack_model(autoencoder):

@@ -29,11 +29,9 @@ def write_weights(static, model=MODEL):
         with path.open("rb") as old:
             if old.read(len(mark)) == mark:
                 return False
-    from ae_lib.text_models import TextAutoencoder  # loads Keras: only when there is work
-
     try:
-        packed = _int8.pack_model(TextAutoencoder.load(model))
-    except (OSError, ValueError) as error:
+        packed = _int8.pack_file(model)
+    except ValueError as error:
         raise ExtensionError(str(error)) from error
     static.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
