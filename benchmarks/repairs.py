@@ -3,8 +3,9 @@
     python -m benchmarks.repairs [ladder codes duel]
 
 ``ladder`` trains every stage from the same seeds with the same number of updates. Each stage has
-its own learning rate: the one of ``RATES`` with the fewest validation nats a token after
-``TUNING_EPOCHS``, with a seed of its own; the scores are of the test sentences. ``duel`` gives
+its own learning rate: the one with the fewest validation nats a token after ``TUNING_EPOCHS``,
+with a seed of its own. The search begins with ``RATES`` and halves or doubles until the best
+rate lies between two worse ones. The scores are of the test sentences. ``duel`` gives
 the listing and the final model the same data, as many parameters and the same seconds, and the
 listing the rate that repeats most validation sentences; again, test sentences are scored.
 ``codes`` trains the final model with codes of several sizes. Writes ``repairs.json``,
@@ -29,8 +30,8 @@ from benchmarks.kept import Kept
 
 WORDS, LONGEST, UNITS, EMBEDDING = 2000, 7, 256, 128  # as in chapters/07
 EPOCHS, BATCH, SEEDS = 8, 128, (0, 1, 2)
-TUNING_EPOCHS, TUNING_SEED = 4, 100
-RATES = {"rmsprop": (5e-4, 1e-3, 2e-3, 4e-3), "adam": (2e-3, 4e-3, 8e-3)}
+TUNING_EPOCHS, TUNING_SEED = 2, 100
+RATES = {"rmsprop": (1e-3, 2e-3, 4e-3), "adam": (2e-3, 4e-3, 8e-3)}
 CODE_SIZES = (4, 8, 16, 32, 64, 128, 256)
 DUEL_SECONDS, DUEL_UNITS, DUEL_EMBEDDING = 60, 512, 300
 DUEL_RATES = (1e-3, 2e-3, 4e-3)
@@ -220,13 +221,14 @@ def ladder():
     rates, tuning, runs = {}, {}, {}
     for name, switches, optimizer in stages():
         kind = "rmsprop" if optimizer.__name__ == "rmsprop" else "adam"
-        tuning[name] = {
-            rate: kept.get(
-                *(f"{name}/{rate}", climb, switches, optimizer, rate),
-                *(TUNING_SEED, TUNING_EPOCHS, rows, valid),
-            )["nats"]
-            for rate in RATES[kind]
-        }
+        found = tuning[name] = {}
+        wanted = set(RATES[kind])
+        while wanted:  # until the best rate lies between two worse ones
+            for rate in sorted(wanted):
+                tried = (f"{name}/{rate}", climb, switches, optimizer, rate, TUNING_SEED)
+                found[rate] = kept.get(*tried, TUNING_EPOCHS, rows, valid)["nats"]
+            best = min(found, key=found.get)
+            wanted = {best / 2, 2 * best} - set(found)
         rates[name] = min(tuning[name], key=tuning[name].get)
         runs[name] = [
             kept.get(
