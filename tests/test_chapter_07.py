@@ -40,7 +40,7 @@ def test_an_lstm_by_hand_is_the_librarys(chapter):
 
 def test_chapter_and_library_are_one_model(chapter):
     training.set_seed(0)
-    taught = chapter["SentenceAutoencoder"](20, units=6, width=5, code_size=4)
+    taught = chapter["SentenceAutoencoder"](20, units=6, embedding_size=5, code_size=4)
     logits = numpy(taught(TOKENS))
     library = models.Seq2SeqAutoencoder(20, units=6, embedding_size=5, code_size=4)
     library.embedding.assign(taught.embedding.embeddings)
