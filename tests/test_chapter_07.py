@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import sacrebleu
 from keras import ops
 
 from ae_lib import data, decoding, models, text, training
@@ -39,7 +40,7 @@ def test_an_lstm_by_hand_is_the_librarys(chapter):
 
 def test_chapter_and_library_are_one_model(chapter):
     training.set_seed(0)
-    taught = chapter["SentenceAutoencoder"](20, units=6, width=5, code_size=4)
+    taught = chapter["SentenceAutoencoder"](20, units=6, embedding_size=5, code_size=4)
     logits = numpy(taught(TOKENS))
     library = models.Seq2SeqAutoencoder(20, units=6, embedding_size=5, code_size=4)
     library.embedding.assign(taught.embedding.embeddings)
@@ -80,6 +81,41 @@ def test_the_chapters_greedy_is_the_librarys(chapter):
     ids = decoding.greedy(library, codes, max_length=6)
     ids = np.where(ids == text.EOS, 0, ids)
     np.testing.assert_array_equal(own[:, : ids.shape[1]], ids)
+
+
+def test_the_chapters_beam_is_the_librarys():
+    chapter = definitions("07", "log_softmax", "beam_by_hand")
+    training.set_seed(3)
+    library = models.Seq2SeqAutoencoder(20, units=6, embedding_size=5, code_size=4)
+    library.set_weights([4 * w for w in library.get_weights()])
+    codes = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
+    for alpha in (0, 0.6, 2):
+        rows = decoding.beam(library, codes, width=3, length_penalty=alpha, max_length=6)
+        own = [chapter["beam_by_hand"](library, code, 3, 6, alpha) for code in codes]
+        assert own == [[int(i) for i in row if i] for row in rows]
+
+
+def test_the_chapters_nucleus_is_the_exercises():
+    chapter = definitions("07", "next_distribution", "nucleus")
+    logits = np.random.default_rng(0).normal(size=(5, 9))
+    p = np.exp(logits / 2) / np.exp(logits / 2).sum(axis=1, keepdims=True)
+    found = chapter["next_distribution"](logits, temperature=2, mass=0.7)
+    np.testing.assert_allclose(found, [chapter["nucleus"](row, 0.7) for row in p], atol=1e-12)
+
+
+def test_the_chapters_bleu_is_sacrebleus():
+    chapter = definitions("07", "ngrams", "bleu_by_hand")
+    rng = np.random.default_rng(0)
+    references = [[str(i) for i in rng.integers(4, size=12)] for _ in range(20)]
+    shorter = [row[:-3] for row in references]
+    mixed = [list(rng.permutation(row)) for row in references]
+    strangers = [["9"] * 12] * 20
+    for outputs in (references, shorter, mixed, strangers):
+        texts = [[" ".join(row) for row in rows] for rows in (outputs, references)]
+        theirs = sacrebleu.corpus_bleu(
+            texts[0], [texts[1]], tokenize="none", smooth_method="none", force=True
+        )
+        assert chapter["bleu_by_hand"](outputs, references) == pytest.approx(theirs.score)
 
 
 def test_a_stage_without_repairs_computes_the_listing():

@@ -268,7 +268,7 @@ EXERCISES = [
     Exercise(
         name="seq2seq.greedy", expects="a function of step, state, bos, eos and steps",
         right="Carry the state, look along the words, remember who has finished: three lines, and "
-        "each of them is a famous bug.",
+        "in each a well-known mistake is possible.",
         hint="p, state = lstm(tokens, state); tokens = p.argmax(axis=-1); done |= tokens == eos.",
         what="the array of tokens", read=array,
         cases=((_machine, _states(12), 2, 3, 9), (_machine, _states(5), 1, 3, 4)),

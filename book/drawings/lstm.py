@@ -87,6 +87,40 @@ def seq2seq():
     return d
 
 
+def listing_repaired():
+    d = Drawing("The listing beside the repaired model", 424)
+    for top, name, repaired in (
+        (0, "The listing: three wide tables; the encoder's two states are the code", False),
+        (212, "Repaired: one narrow table; read backwards; the code is seen at every step", True),
+    ):
+        d.text(14, top + 14, name, 15, anchor="start", bold=True)
+        y, wide = top + 52, 24 if repaired else 60
+        words = ". here am I" if repaired else "I am here ."
+        colours = (CODE, CODE, CODE) if repaired else (ENCODER, DECODER, WRONG)
+        for (x, at, label), colour in zip(
+            ((140, y, "table"), (380, y + 84, "table"), (570, y, "table")), colours, strict=True
+        ):
+            d.box(x - wide / 2, at, wide, 50, colour=colour, fill=0.3)
+            for k in range(1, 5):
+                d.line((x - wide / 2, at + 10 * k), (x + wide / 2, at + 10 * k), colour=colour)
+            d.text(x, at + 62, "the one table" if repaired else label, 12)
+        d.text(14, y + 25, words, 13, anchor="start", mono=True)
+        d.arrow((140 + wide / 2, y + 25), (188, y + 25))
+        d.box(190, y, 92, 50, "encoder", colour=ENCODER, size=14)
+        d.arrow((282, y + 25), (304, y + 25), colour=CODE)
+        d.box(306, y, 42, 50, "z" if repaired else "h, c", colour=CODE, fill=0.3, bold=True)
+        d.arrow((348, y + 25), (418, y + 25), colour=CODE)
+        d.box(420, y, 92, 50, "decoder", colour=DECODER, size=14)
+        d.text(342, y + 109, "<bos> I am here", 13, anchor="end", mono=True)
+        d.arrow((380 + wide / 2, y + 109), (466, y + 109), (466, y + 52))
+        if repaired:
+            d.arrow((336, y + 50), (336, y + 68), (440, y + 68), (440, y + 52), colour=CODE)
+        d.arrow((512, y + 25), (568 - wide / 2, y + 25), colour=DECODER)
+        d.arrow((572 + wide / 2, y + 25), (634, y + 25))
+        d.text(676, y + 25, "scores of\nV words", 13)
+    return d
+
+
 def one_table():
     d = Drawing("One table of words, used at three places", 300)
     d.box(310, 90, 100, 120, colour=CODE, fill=0.12)
@@ -152,6 +186,7 @@ def nucleus():
 DRAWINGS = {
     "lstm_cell": lstm_cell,
     "seq2seq": seq2seq,
+    "listing_repaired": listing_repaired,
     "one_table": one_table,
     "beam": beam,
     "nucleus": nucleus,
