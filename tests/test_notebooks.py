@@ -75,7 +75,7 @@ SPOILT = [
     ("claims", f'"{MIME}"', '"other"', "no claim"),
     ("claims", '"id": "claim', '"id": "twice", "was": "claim', "two claims named twice"),
     ("glued_numbers", "{glue:text}`", "{glue:text}`no-", "names no-"),
-    ("glued_numbers", '"name": "12-', '"name": "twice", "was": "12-', "glued twice: twice"),
+    ("glued_numbers", '"name": "13-', '"name": "twice", "was": "13-', "glued twice: twice"),
     ("figures", '"alt": "', '"alt": "", "was": "', "without alt"),
     ("figures", '"text/html": [', '"image/png": "…", "text/html": [', "without show"),
     ("exercises", "{exercise}", "{note}", "0 exercises; 5 to 8"),

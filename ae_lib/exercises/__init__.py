@@ -22,7 +22,8 @@ _MODULES = {
     "beyond": ("ch03",),
     "text": ("ch06",),
     "seq2seq": ("ch07",),
-    "gpu": ("ch12", "ch12_step", "ch13"),
+    "gpu": ("ch12", "ch12_step"),
+    "runs": ("ch13",),
 }
 
 

@@ -1,4 +1,4 @@
-"""Exercises of chapter 12 on whole runs: resuming, several machines, the bill."""
+"""Exercises of chapter 13 on whole runs: resuming, several machines, the bill."""
 
 import copy
 from functools import partial
@@ -9,7 +9,7 @@ from ae_lib.exercises._core import Exercise
 from ae_lib.exercises._readers import Wrong, letters, number
 
 
-# gpu.resume
+# runs.resume
 class Run:
     """Adam on shuffled rows; the chapter prints this class."""
 
@@ -148,7 +148,7 @@ def _is(outcome, name=None):
     return lambda found, killed: found[0] == outcome and name in (None, found[1])
 
 
-# gpu.efficiency
+# runs.efficiency
 def _efficiency(compute, parameters, bits, latency, workers, *, share=lambda w: 2 * (w - 1) / w,
                 hops=lambda w: 2 * (w - 1), width=4, octet=8):  # fmt: skip
     """Share of a step that computes when a ring averages the gradients; or with a mistake."""
@@ -253,7 +253,7 @@ def _why_ring(found, right, *case):
     )
 
 
-# gpu.bill
+# runs.bill
 def _bill(sizes, seconds, target, price, *, by=None, divide=3600):
     """Hours and money; ``by(sizes, seconds, target, b, log_a)`` gives other seconds."""
     b, log_a = np.polyfit(np.log(sizes), np.log(seconds), 1)
@@ -329,7 +329,7 @@ def _why_bill(found, right, sizes, seconds, target, price):
 
 EXERCISES = [
     Exercise(
-        name="gpu.resume", expects="a function that returns a dict of a run's attributes",
+        name="runs.resume", expects="a function that returns a dict of a run's attributes",
         right="Everything that a step reads and the script cannot make again. Forget one, and the "
         "run goes on as if nothing had happened, only elsewhere.",
         hint="Read `step` line by line: which attributes does it read that an earlier step has "
@@ -350,7 +350,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="gpu.efficiency", expects="a function that returns the efficiency and letters",
+        name="runs.efficiency", expects="a function that returns the efficiency and letters",
         right="What is sent depends on the parameters, not on the batch. So more work between two "
         "messages always helps, fewer bytes or a quicker network only where they are what is "
         "waited for, and more workers never.",
@@ -366,7 +366,7 @@ EXERCISES = [
         otherwise=_why_ring,
     ),
     Exercise(
-        name="gpu.bill", expects="a function that returns hours and money",
+        name="runs.bill", expects="a function that returns hours and money",
         right="A power law is a straight line between logarithms, and its slope is what a larger "
         "model costs. The line is an extrapolation: time one step of the large model before you "
         "pay for all of them.",
