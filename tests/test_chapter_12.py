@@ -1,14 +1,12 @@
 """Chapter 12 against the library: the same counts and formats, answers that pass."""
 
-import json
-
 import keras
 import ml_dtypes
 import numpy as np
 import pytest
 
-from ae_lib import data, models, plotting, training
-from tests.chapter_code import CHAPTERS, definitions
+from ae_lib import models, training
+from tests.chapter_code import definitions
 
 SIZES = {"V": 2000, "units": 256, "width": 128, "code": 256}
 
@@ -16,25 +14,14 @@ SIZES = {"V": 2000, "units": 256, "width": 128, "code": 256}
 @pytest.fixture(scope="module")
 def chapter():
     names = (
-        "record",
         "medians",
         "product_cost",
         "lstm_products",
-        "gpu_steps",
-        "gpu_roofline",
         "largest",
         "smallest",
         "through",
     )
     return definitions("12", *names, given=SIZES)
-
-
-def cells():
-    (path,) = CHAPTERS.glob("12_*.ipynb")
-    return [
-        (cell["cell_type"], "".join(cell["source"]))
-        for cell in json.loads(path.read_text("utf8"))["cells"]
-    ]
 
 
 def test_a_product_costs_what_the_library_counts(chapter):
@@ -80,86 +67,6 @@ def test_what_passes_through_a_format(chapter):
     chapter["gradient"] = np.array([2.0**-26, -(2.0**-20), 1.0], "float32")
     np.testing.assert_array_equal(chapter["through"]("float16"), [0, -(2.0**-20), 1])
     np.testing.assert_array_equal(chapter["through"]("float16", 2.0**15), chapter["gradient"])
-
-
-def test_recorded_gpu_steps_become_points(chapter):
-    """The record's layout is that of benchmarks/gpu.py."""
-    shape = {"vocabulary": 97, "units": 1024, "embedding": 24, "batch": 6, "words": 4}
-    rows = {
-        "a": {
-            "shape": {**shape, "precision": "bfloat16"},
-            "tokens_per_second": {"ours, jax": 3.0, "ours, torch": 5, "raw, float16": 7},
-        },
-        "b": {"shape": {**shape, "precision": "float32"}, "tokens_per_second": {"ours, jax": 9.0}},
-        "c": {"shape": {**shape, "precision": "bfloat16"}, "tokens_per_second": {"raw": 1.0}},
-    }
-    cost = training.lstm_autoencoder_cost(97, 1024, 24, 1024, 6, 4)
-    (point,) = chapter["gpu_steps"]({"results": rows})
-    assert point == (cost.intensity, pytest.approx(cost.operations * 5 / (6 * 5)), 6)
-
-
-def test_the_recorded_gpu_roofline_is_the_better_backend_s(chapter):
-    one = {"bfloat16": {"operations_per_second": 4.0}, "copy": {"bytes_per_second": 2.0}}
-    two = {"bfloat16": {"operations_per_second": 3.0}, "copy": {"bytes_per_second": 5.0}}
-    cut = {"copy": {"bytes_per_second": 9.0}}  # a process that was ended before its products
-    found = chapter["gpu_roofline"]({"results": {"jax": one, "torch": two, "cut": cut}})
-    assert (found.operations_per_second, found.bytes_per_second) == (4.0, 5.0)
-    assert not chapter["gpu_roofline"]({"results": {"cut": cut}})
-
-
-SHAPE = {"vocabulary": 97, "units": 1024, "embedding": 24, "batch": 6, "words": 4}
-FUSED = {
-    "as it comes": {"seconds": 0.1, "path": "loop"},
-    "unroll=True": {"seconds": 1, "path": None},
-}
-RECORDS = {
-    "gpu_ceilings": {
-        "devices": {"jax": "a GPU by jax"},
-        "results": {
-            "jax": {"copy": {"bytes_per_second": 2.0}, "bfloat16": {"operations_per_second": 4.0}}
-        },
-    },
-    "gpu_lstm": {
-        "devices": {"ours, jax": "a GPU by jax"},
-        "results": {
-            f"batch {batch}": {
-                "shape": {**SHAPE, "precision": "bfloat16", "batch": batch},
-                "tokens_per_second": {"ours, jax": 3.0 * batch, "raw, float16": 99.0},
-            }
-            for batch in (6, 60)
-        },
-    },
-    "gpu_fused": {
-        "devices": {"jax": "a GPU by jax", "torch": "a GPU by torch"},
-        "shape": {"batch": 256, "words": 64, "inputs": 256, "units": 512},
-        "results": {"jax": FUSED, "torch": {**FUSED, "torch.nn.LSTM": FUSED["as it comes"]}},
-    },
-}
-
-
-@pytest.mark.parametrize("there", [RECORDS, {}, {**RECORDS, "gpu_lstm": None}])
-def test_the_page_shows_what_is_recorded_of_a_gpu_and_says_what_is_not(chapter, there, capsys):
-    """The cells that draw it, run with records laid out as benchmarks/gpu.py does."""
-    names = ["record", "draw_roof", "draw_steps", "gpu_steps", "gpu_roofline"]
-    given = definitions("12", *names, given=SIZES)
-    shown = []
-    given |= {"plotting": plotting, "np": np, "training": training, "record": there.get}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plotting, "show", lambda fig, caption, **about: shown.append(caption))
-        for _, source in cells():
-            if source.startswith(('peaks, recorded = record("gpu_', 'recorded = record("gpu_')):
-                exec(source, given)
-    said = capsys.readouterr().out
-    assert ("The same on GPUs, for an LSTM of 512 units over 64 words" in " ".join(shown)) == bool(
-        there
-    )
-    assert any("a GPU by jax" in caption for caption in shown) == (there is RECORDS)
-    assert len(shown) + said.count("not measured") == 2
-
-
-def test_a_missing_record_is_none_and_not_an_error(chapter):
-    assert chapter["record"]("no such record") is None
-    assert chapter["record"]("scaling") == data.load_record("scaling")
 
 
 def test_medians_take_turns(chapter):

@@ -6,11 +6,7 @@ import sys
 
 import pytest
 
-from ae_lib import training
 from benchmarks import environment, gpu, gpu_questions
-from tests.chapter_code import definitions
-
-CHAPTER = {"V": 2000, "units": 256, "width": 128, "code": 256, "training": training}
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +32,13 @@ def test_a_dry_run_answers_all_questions(records):
     assert records["ceilings"]["devices"]["jax"].startswith("cpu by jax ")
 
 
-def test_the_chapter_reads_what_was_written(records):
-    chapter = definitions("12", "gpu_roofline", "gpu_steps", given=CHAPTER)
-    roof = chapter["gpu_roofline"](records["ceilings"])
-    rates = [row["bfloat16"] for row in records["ceilings"]["results"].values()]
-    assert roof.operations_per_second == max(row["operations_per_second"] for row in rates)
+def test_a_record_has_what_was_asked(records):
+    for row in records["ceilings"]["results"].values():
+        assert row["bfloat16"]["operations_per_second"] > 0 < row["copy"]["bytes_per_second"]
     (row,) = records["lstm"]["results"].values()
-    ((_, speed, batch),) = chapter["gpu_steps"](records["lstm"], units=32)
-    assert (batch, row["raw_lstm_dtype"]) == (6, "bfloat16")
+    assert (row["shape"]["batch"], row["raw_lstm_dtype"]) == (6, "bfloat16")
     assert set(row["tokens_per_second"]) == {"ours, torch", "raw"}
-    assert speed > 0
+    assert min(row["tokens_per_second"].values()) > 0
     fused = records["fused"]
     assert set(fused["shape"]) == {"batch", "words", "inputs", "units"}
     paths = {name: row["path"] for name, row in fused["results"]["torch"].items()}

@@ -16,8 +16,7 @@ from repository import RECORDS, address, chapter_times, colab, title  # noqa: E4
 __all__ = ["title"]
 FACTS = """\
 <div class="ae-facts"><dl>
-<div{machine}><dt>On a laptop</dt><dd>{cpu}</dd></div>
-<div><dt>On a GPU</dt><dd>{gpu}</dd></div></dl>
+{times}</dl>
 <p class="ae-facts-links">
 <a class="ae-link ae-link-colab" href="{colab}"><svg aria-hidden="true" viewBox="0 0 24 14"><path
 d="M7 1a6 6 0 1 0 0 12c1.700 0 3.200-.7 4.300-1.800L9.600 9.500a3.600 3.600 0 1 1 0-5l1.700-1.700A6
@@ -34,10 +33,14 @@ class ChapterFacts(SphinxDirective):
         self.env.note_dependency(str(root / RECORDS))
         self.env.note_dependency(str(root / "pyproject.toml"))
         cpu, gpu, machine = chapter_times(Path(name).name[:2])
+        about = f' title="{escape(machine)}"' if machine else ""
+        rows = (("On a laptop", cpu, about), ("On a GPU", gpu, ""))
         facts = FACTS.format(
-            cpu=cpu or "not measured yet",
-            gpu=gpu or "not measured",
-            machine=f' title="{escape(machine)}"' if machine else "",
+            times="\n".join(
+                f"<div{more}><dt>{where}</dt><dd>{time}</dd></div>"
+                for where, time, more in rows
+                if time  # what was not measured is not shown
+            ),
             colab=escape(colab(address(), f"{name}.ipynb")),
             notebook=f"{'../' * name.count('/')}_sources/{name}.ipynb",
         )

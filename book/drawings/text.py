@@ -1,6 +1,6 @@
-"""Chapter 06: tokens, ids, vectors; padding and its mask."""
+"""Chapters 06 and 12: tokens, ids, vectors; padding and its mask; a Transformer."""
 
-from book.drawings.kit import CODE, ENCODER, QUIET, WRONG, Drawing
+from book.drawings.kit import CODE, DECODER, ENCODER, OTHER, QUIET, WRONG, Drawing
 
 
 def tokens():
@@ -52,4 +52,34 @@ def padding():
     return d
 
 
-DRAWINGS = {"tokens": tokens, "padding": padding}
+def transformer():
+    d = Drawing("A Transformer that predicts each next word, and where its weights are", 400)
+    columns = (90, 260, 430)
+    d.box(4, 132, 512, 138, colour=QUIET, fill=0.05, dashed=True)
+    words = (("Tom", "is"), ("is", "here"), ("here", "."))
+    for x, (word, following) in zip(columns, words, strict=True):
+        d.text(x, 384, word, 14, mono=True)
+        d.arrow((x, 374), (x, 356))
+        d.box(x - 72, 318, 144, 36, "word + place", colour=ENCODER)
+        d.box(x - 72, 224, 144, 36, "attention", colour=CODE)
+        d.arrow((x, 222), (x, 182))
+        d.box(x - 72, 142, 144, 36, "two layers", colour=DECODER)
+        d.arrow((x, 140), (x, 102))
+        d.box(x - 72, 64, 144, 36, "a score for each word", colour=OTHER, size=12)
+        d.arrow((x, 62), (x, 44))
+        d.text(x, 32, f"next: {following}", 13, mono=True)
+    for i, start in enumerate(columns):
+        for end in columns[i:]:
+            d.arrow((start, 316), (end + (start - end) / 8, 264), colour=CODE, width=1.5)
+    for y, about in (
+        (336, "a row of the table: V W weights,\nand one for the place"),
+        (242, "queries, keys, values, output:\n4 W² weights"),
+        (160, "W to 4 W and back:\n8 W² weights"),
+        (82, "compared with the table:\nno new weights"),
+    ):
+        d.text(528, y, about, 12, anchor="start")
+    d.text(528, 201, "one block, repeated", 12, anchor="start", bold=True)
+    return d
+
+
+DRAWINGS = {"tokens": tokens, "padding": padding, "transformer": transformer}
