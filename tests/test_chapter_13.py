@@ -1,4 +1,4 @@
-"""Chapter 13 against the library: the run of the exercise, the ring's sums, power laws."""
+"""Chapter 13's functions: the run of the exercise, the ring's sums, a simulation, two fits."""
 
 import ast
 import json
@@ -13,7 +13,8 @@ from tests.chapter_code import CHAPTERS, definitions
 
 @pytest.fixture(scope="module")
 def chapter():
-    return definitions("13", "ring_all_reduce", "power_law")
+    names = "ring_all_reduce", "power_law", "line", "simulate", "gradient"
+    return definitions("13", *names)
 
 
 def test_the_run_in_the_exercise_is_the_one_that_is_judged():
@@ -51,13 +52,22 @@ def test_the_ring_adds_up_everywhere(chapter, workers, size):
     assert abs(sent - exact) <= 2 * (workers - 1)  # pieces of unequal size
 
 
-def test_a_power_law_that_is_true_is_found(chapter):
+def test_fits_find_what_is_true(chapter):
     sizes = np.array([1.0, 2.0, 4.0, 8.0])
-    middle, low, high = chapter["power_law"](sizes, 3 * sizes**1.5, 16.0)
-    assert middle == pytest.approx(3 * 16**1.5)
-    assert low == pytest.approx(high)
-    noisy = 3 * sizes**1.5 * np.array([1.1, 0.9, 1.05, 0.95])
-    middle, low, high = chapter["power_law"](noisy.tolist(), noisy.tolist(), 16.0)
-    assert low <= middle <= high
-    middle, low, high = chapter["power_law"](sizes, noisy, 16.0)
-    assert low < 3 * 16**1.5 < high
+    assert chapter["power_law"](sizes, 3 * sizes**1.5, 16.0) == pytest.approx(3 * 16**1.5)
+    assert chapter["line"](sizes, 0.5 + 3 * sizes) == pytest.approx((0.5, 3))
+
+
+def test_the_simulation_agrees_with_the_exact_expectation(chapter):
+    """With failures at a constant rate 1/M, M (exp((τ + s) / M) - 1) seconds for τ of work."""
+    for every, save, between in ((800.0, 30.0, 10_800.0), (6000.0, 30.0, 10_800.0)):
+        exact = between * np.expm1((every + save) / between) / every - 1
+        assert chapter["simulate"](every, save, between) == pytest.approx(exact, rel=0.05)
+    assert chapter["simulate"](100.0, 1.0, 1e12) == pytest.approx(0.01)
+
+
+def test_equal_shares_have_the_batch_s_gradient(chapter):
+    x, y = np.random.default_rng(0).normal(size=(2, 12, 12))
+    whole = chapter["gradient"](np.ones((12, 12)), x, y)
+    shares = [chapter["gradient"](np.ones((12, 12)), x[p], y[p]) for p in (slice(6), slice(6, 12))]
+    np.testing.assert_allclose(np.mean(shares, 0), whole)

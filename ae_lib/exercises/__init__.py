@@ -23,7 +23,7 @@ _MODULES = {
     "text": ("ch06",),
     "seq2seq": ("ch07",),
     "gpu": ("ch12", "ch12_step"),
-    "runs": ("ch13",),
+    "runs": ("ch13", "ch13_share"),
 }
 
 

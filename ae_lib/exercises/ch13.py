@@ -1,4 +1,4 @@
-"""Exercises of chapter 13 on whole runs: resuming, several machines, the bill."""
+"""Exercises of chapter 13 on whole runs: resuming, how often to save, the bill."""
 
 import copy
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from ae_lib.exercises._core import Exercise
-from ae_lib.exercises._readers import Wrong, letters, number
+from ae_lib.exercises._readers import Wrong
 
 
 # runs.resume
@@ -148,108 +148,62 @@ def _is(outcome, name=None):
     return lambda found, killed: found[0] == outcome and name in (None, found[1])
 
 
-# runs.efficiency
-def _efficiency(compute, parameters, bits, latency, workers, *, share=lambda w: 2 * (w - 1) / w,
-                hops=lambda w: 2 * (w - 1), width=4, octet=8):  # fmt: skip
-    """Share of a step that computes when a ring averages the gradients; or with a mistake."""
-    sent = share(workers) * parameters * width / (bits / octet)
-    return compute / (compute + sent + hops(workers) * latency)
+# runs.interval
+def _interval(save, between, restart, every, *, best=lambda s, m: np.sqrt(2 * s * m), lost=None,
+              then=None):  # fmt: skip
+    """The best interval and the share that one loses; or with a mistake in either."""
+    shares = save / every, every / (2 * between), restart / between
+    found = best(save, between), lost(*shares) if lost else sum(shares)
+    return then(*found) if then else found
 
 
-def _remedies(compute, parameters, bits, latency, workers):
-    """What each measure would make of the efficiency: ``{letter: efficiency}``."""
-    return {
-        "a": _efficiency(4 * compute, parameters, bits, latency, workers),
-        "b": _efficiency(compute, parameters, bits, latency, workers, width=2),
-        "c": _efficiency(compute, parameters, bits, latency / 10, workers),
-        "d": _efficiency(compute, parameters, bits, latency, 2 * workers),
-    }
+_INTERVALS = ((30.0, 10_800.0, 120.0, 300.0), (2.0, 3600.0, 90.0, 900.0),
+              (300.0, 86_400.0, 600.0, 7200.0))  # fmt: skip
+_INTERVAL_SLIPS = [
+    ({"best": lambda s, m: np.sqrt(s * m)}, "The 2 is missing under the root. A failure costs "
+     "half an interval, so the second term is τ/(2M), and its derivative is 1/(2M)."),
+    ({"best": lambda s, m: np.sqrt(s * m / 2)}, "The 2 is on the wrong side: from s/τ² = 1/(2M) "
+     "follows τ² = 2sM."),
+    ({"best": lambda s, m: 2 * s * m}, "That is τ²; take the root."),
+    ({"best": lambda s, m: 2 * np.sqrt(s * m)}, "The 2 belongs under the root: τ² = 2sM."),
+    ({"best": lambda s, m: np.sqrt(2 * s / m)}, "That is the least share of time lost, √(2s/M), "
+     "not the interval. An interval is in seconds."),
+    (lambda s, m, r, e: _interval(s, m, r, e, best=lambda s, m: np.sqrt(2 * (s + r) * m)),
+     "A restart costs the same at each interval. It adds a constant, whose derivative is zero: "
+     "the best interval does not depend on it."),
+    (lambda s, m, r, e: _interval(s, m, r, np.sqrt(2 * s * m)), "The interval is right. The share "
+     "is that of the best interval; asked for is the one of `every`."),
+    ({"lost": lambda save, half, restart: save + half}, "The interval is right, but the restart "
+     "is missing from the share: `restart` seconds for each failure, so restart / between."),
+    ({"lost": lambda save, half, restart: save + 2 * half + restart}, "The interval is right. But "
+     "you count a whole interval for each failure; on average half of one is lost."),
+    ({"lost": lambda save, half, restart: half + restart}, "The interval is right, but the saving "
+     "itself is missing from the share: save / every."),
+    ({"lost": lambda save, half, restart: save + restart}, "The interval is right, but the work "
+     "that is repeated is missing from the share: every / (2 · between)."),
+    (lambda s, m, r, e: _interval(s, m, 0, e)[:1] + (_interval(s, m, 0, e)[1] + r / e,),
+     "The interval is right. But a restart is paid once for each failure, not for each "
+     "checkpoint: divide it by `between`."),
+    ({"then": lambda best, lost: (best, 100 * lost)}, "The share is in per cent; return a number "
+     "such as 0.05."),
+    ({"then": lambda best, lost: (best, 1 - lost)}, "That is the share of useful time; return the "
+     "share that is lost."),
+    ({"then": lambda best, lost: (best / 60, lost)}, "The interval is in minutes; return "
+     "seconds."),
+    ({"then": lambda best, lost: (lost, best)}, "Interval and share are exchanged: the interval "
+     "comes first."),
+]  # fmt: skip
 
 
-def _explain(*case, then=None, **mistake):
-    """The efficiency, perhaps with a mistake, and the measures that lift it to a half."""
-    found = _efficiency(*case, **mistake)
-    lifted = _remedies(*case).items()
-    letters = "".join(letter for letter, value in lifted if value >= 0.5)
-    return then(found, *case) if then else found, letters
-
-
-_RINGS = (
-    (0.30, 25e6, 1e9, 1e-3, 2),
-    (0.50, 25e6, 1e9, 1e-3, 2),
-    (4e-3, 1e6, 1e11, 5e-5, 64),
-    (1.5e-3, 1e6, 1e11, 5e-5, 64),
-    (0.05, 40e6, 2e9, 2e-3, 4),
-)
-
-_WHY = {
-    "a": "(a) leaves the communication as it is, and puts four times the work before it",
-    "b": "(b) halves the time of the bytes, and leaves the latency",
-    "c": "(c) cuts the latency, and leaves the time of the bytes",
-    "d": "(d) sends more messages and more bytes for the same work on each worker",
-}
-
-_LATENCIES = {
-    "missing": lambda w: 0,
-    "counted once": lambda w: 1,
-    "counted twice": lambda w: 2,
-    "counted for w − 1 messages": lambda w: w - 1,
-    "counted for 2 w messages": lambda w: 2 * w,
-    "divided by the number of workers": lambda w: 2 * (w - 1) / w,
-}
-_RING_SLIPS = (
-    ({"share": lambda w: (w - 1) / w, "hops": lambda w: w - 1}, "You count one way round the "
-     "ring. First the sums travel, then the finished means: 2 (w − 1) messages."),
-    ([{"octet": 1}, {"octet": 1 / 8}], "Networks are sold in bits a second, and a byte is eight "
-     "of them: divide bits by 8."),
-    ({"share": lambda w: 2 * (w - 1)}, "You send all gradients in every message. In a ring each "
-     "message holds 1/w of them."),
-    ({"share": lambda w: 2, "hops": lambda w: 2 * w}, "You count 2 w messages; in a ring 2 (w − "
-     "1) are enough, for each worker has one part to begin with."),
-    ([{"share": lambda w: 1, "hops": lambda w: w - 1}, {"share": lambda w: 1}], "You send all "
-     "gradients once. A ring sends 2 (w − 1) messages of 1/w each."),
-    ({"share": lambda w: 2}, "You send all gradients twice; in a ring each worker sends 2 (w − 1) "
-     "messages of 1/w each, a little less."),
-    ({"share": lambda w: 2 / w}, "The latency is counted for every message, the bytes for two of "
-     "them only: each of the 2 (w − 1) holds 1/w."),
-    *(({"hops": hops}, f"The latency is {how}; each of the 2 (w − 1) messages costs it "
-       "whole.") for how, hops in _LATENCIES.items()),
-    *(({"width": width}, f"You count {how} the bytes: each number has four (two are measure b), "
-       "and the 2 (w − 1) messages are both ways already.")
-      for how, width in {"a quarter of": 1, "half of": 2, "twice": 8}.items()),
-    ({"then": lambda e, compute, *_: compute / max(compute, compute / e - compute)}, "You divide "
-     "computing by communication alone, or by the longer of the two. Nothing overlaps, so the "
-     "whole is the sum of both."),
-    ({"then": lambda e, *_: 1 - e}, "That is the share that goes into communication; the "
-     "efficiency is the rest."),
-    ({"then": lambda e, *case: case[-1] * e}, "That is the speed-up over one worker; divide it by "
-     "the number of workers."),
-    ([{"then": lambda e, *case: e / case[-1]},
-      {"then": lambda e, *case: _efficiency(case[0] / case[-1], *case[1:])}], "Each worker has a "
-     "batch of its own, and computes on it for the time `compute`: do not divide by the number of "
-     "workers."),
-    ({"then": lambda e, *_: 100 * e}, "That is in per cent; return a share between 0 and 1."),
-    ({"then": lambda e, *_: 1 / e}, "Turned round: computing divided by the whole, not the whole "
-     "by computing."),
-)  # fmt: skip
-
-
-def _why_ring(found, right, *case):
-    compute, parameters, bits, latency, workers = case
-    shown = (
-        f"For compute={compute:g}, parameters={parameters:g}, bits={bits:g}, "
-        f"latency={latency:g}, workers={workers}"
-    )
+def _why_interval(found, right, save, between, restart, every):
     if abs(found[0] - right[0]) > 1e-3 * right[0]:
         return (
-            f"{shown} the efficiency is {right[0]:.3f}, yours is {found[0]:.3f}. A worker sends "
-            "2 (w − 1) messages, each with the latency and the bytes of 1/w of the gradients."
+            f"With {save:g} s to save and a failure every {between:g} s the best interval is "
+            f"{right[0]:.4g} s, yours is {found[0]:.4g} s."
         )
-    values = _remedies(*case)
-    letter = next(k for k in values if (k in found[1]) != (k in right[1]))
     return (
-        f"{shown} the efficiency, {right[0]:.2f}, is right. But {_WHY[letter]}: it becomes "
-        f"{values[letter]:.2f}, {'enough' if letter in right[1] else 'not enough'}."
+        f"The interval is right. Every {every:g} s, {right[1]:.4f} of the time is lost, not "
+        f"{found[1]:.4f}: add up saving, repeating and restarting."
     )
 
 
@@ -350,20 +304,13 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        name="runs.efficiency", expects="a function that returns the efficiency and letters",
-        right="What is sent depends on the parameters, not on the batch. So more work between two "
-        "messages always helps, fewer bytes or a quicker network only where they are what is "
-        "waited for, and more workers never.",
-        hint="Bytes of a worker: 2 (w − 1) messages of 1/w of the gradients; a byte has eight "
-        "bits. Then put each change into the same formula.",
-        what=("the efficiency", 'the letters, such as "ad"'),
-        read=(number, letters("abcd", least=0)), cases=_RINGS, tolerance=5e-4, reference=_explain,
-        slips=[
-            *_RING_SLIPS,
-            ([lambda *c: (_explain(*c)[0], _explain(*c)[1] + "d"),
-              lambda *c: (_explain(*c)[0], _explain(*c)[1] + "b")], _why_ring),
-        ],
-        otherwise=_why_ring,
+        name="runs.interval", expects="a function that returns the best interval and a share",
+        right="The best interval grows with the root: a disk four times as slow asks for half as "
+        "many checkpoints. The restart adds to the bill, and moves nothing.",
+        hint="L(τ) = s/τ + τ/(2M) + R/M. Set the derivative to zero for the first; put `every` in "
+        "for the second.",
+        what=("the best interval", "the share of time lost"), cases=_INTERVALS, tolerance=5e-4,
+        reference=_interval, slips=_INTERVAL_SLIPS, otherwise=_why_interval,
     ),
     Exercise(
         name="runs.bill", expects="a function that returns hours and money",

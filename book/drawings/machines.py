@@ -1,4 +1,4 @@
-"""Chapter 12: memory and processor, the roofline, the ring, a checkpoint."""
+"""Chapters 12 and 13: memory and processor, the roofline; a checkpoint, intervals, the ring."""
 
 from book.drawings.kit import CODE, DECODER, ENCODER, OTHER, QUIET, WRONG, Drawing
 
@@ -106,4 +106,39 @@ def checkpoint():
     return d
 
 
-DRAWINGS = {"memory": memory, "roofline": roofline, "ring": ring, "checkpoint": checkpoint}
+def interval():
+    d = Drawing("A run that saves now and then, fails once and goes on", 250)
+    top, height, tau, save = 70, 40, 130, 26
+    x = 20
+    for k in range(2):
+        d.box(x, top, tau, height, f"interval {k + 1}", colour=ENCODER, size=13)
+        d.box(x + tau, top, save, height, "s", colour=DECODER, size=13)
+        x += tau + save
+    d.box(x, top, 70, height, "lost", colour=WRONG, size=13, dashed=True)
+    d.line((x + 70, top - 18), (x + 70, top + height + 18), colour=WRONG, width=3)
+    d.text(x + 70, top - 32, "failure", 13, bold=True)
+    d.box(x + 74, top, 60, height, "restart", colour=QUIET, size=12)
+    d.box(x + 138, top, tau, height, "interval 3, again", colour=ENCODER, size=13)
+    d.box(x + 138 + tau, top, save, height, "s", colour=DECODER, size=13)
+    d.arrow((20, top + 62), (700, top + 62))
+    d.text(700, top + 78, "time", 12, anchor="end")
+    d.line((20, 50), (20 + tau, 50))
+    d.text(20 + tau / 2, 36, "τ seconds of training", 12)
+    d.curve(f"M{x + 66},{top + height + 6} C{x + 50},{top + 100} {x + 20},{top + 100} "
+            f"{x + 3},{top + height + 12}", dashed=True)  # fmt: skip
+    d.arrow((x + 6, top + height + 16), (x + 1, top + height + 6), width=1)
+    d.text(x + 34, top + 104, "back to the last checkpoint", 12)
+    d.text(
+        360, 204, "Short intervals: many savings of s seconds. Long intervals: much work lost", 13
+    )
+    d.text(360, 226, "at a failure, on average half an interval.", 13)
+    return d
+
+
+DRAWINGS = {
+    "memory": memory,
+    "roofline": roofline,
+    "ring": ring,
+    "checkpoint": checkpoint,
+    "interval": interval,
+}
