@@ -86,6 +86,7 @@ SPOILT = [
     ("exercises", '"solution"', '"other"', "no cell tagged solution"),
     ("ending", "## Summary", "## Summing up", "0 found"),
     ("ending", "{cite", "{sit", "no citation"),
+    ("linked_terms", "{term}`", "`", "the prose uses"),
 ]
 
 
