@@ -12,8 +12,8 @@ noisy and masked images. Each arm has its own learning rate: three are tried fro
 while the best by validation error is the first or last of those tried, one more on that side.
 The five seeds of the record are others, 0 to 4.
 
-``silence``: the next-word model of chapter 06, with padding in the loss, without it, and with
-padding but without the bias of the output layer.
+``silence``: the next-word model of chapter 06, with padding in the loss, with a tenth of its
+weight, without it, and with padding but without the bias of the output layer.
 """
 
 import argparse
@@ -142,9 +142,10 @@ def silence(kept):
         }
 
     arms = {
-        "plain": {"masked": False},
-        "masked": {"masked": True},
-        "no output bias": {"masked": False, "bias": False},
+        "plain": {"padding": 1},
+        "a tenth": {"padding": 0.1},
+        "masked": {"padding": 0},
+        "no output bias": {"padding": 1, "bias": False},
     }
     found = {}
     for arm, options in arms.items():
