@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from ae_lib import models, training
-from tests.chapter_code import definitions
+from ae_lib import data, models, training
+from benchmarks import seeds
+from tests.chapter_code import CHAPTERS, definitions
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,19 @@ def test_the_mask_rests_outside_training(chapter):
     assert set(np.unique(damaged)) == {0.0, 1.0}
     assert abs((damaged == 0).mean() - 0.25) < 0.06
     assert isinstance(mask, layers.Layer)
+
+
+@pytest.mark.parametrize("name", ["convolution", "denoisers"])
+def test_the_recorded_seeds_are_of_the_chapters_sizes(name):
+    text = next(CHAPTERS.glob("03_*.ipynb")).read_text("utf8")
+    assert f"small=dict(images={seeds.PRESET['images']}, epochs={seeds.PRESET['epochs']}, " in text
+    assert f"noise, hole = {seeds.NOISE}, {seeds.HOLE}" in text
+    record = data.load_record(name)
+    assert {size: record[size] for size in seeds.PRESET} == seeds.PRESET
+    assert seeds.TUNING_SEED not in record["seeds"]
+    for arm, tried in record["tried"].items():
+        rates = sorted(tried, key=float)
+        best = min(tried, key=tried.get)
+        assert float(best) == record["rates"][arm]
+        assert best not in (rates[0], rates[-1])
+        assert all(len(v) == len(record["seeds"]) for v in record["results"][arm].values())

@@ -99,6 +99,25 @@ def test_a_rule_finds_what_was_spoilt(tmp_path, rule, old, new, words):
     assert any(words in problem for problem in problems), problems
 
 
+def test_a_term_that_is_used_is_linked(tmp_path):
+    (chapter,) = (path for path in CHAPTERS if path.stem.startswith("03"))
+    path = tmp_path / chapter.name
+    text = chapter.read_text("utf8")
+    path.write_text(text.replace("{term}`receptive field`", "receptive fields"), "utf8")
+    problems = [p.partition(";")[0] for p in rules.linked_terms(rules.Chapter(path))]
+    assert problems == ["the prose uses 'receptive field'"]
+
+
+def test_terms_in_code_formulas_and_compounds_are_no_prose(tmp_path):
+    cell = "`loss` $loss$ [a](loss) cross-loss\n\n```python\nloss\n```\n\n{ref}`the loss <x>`"
+    path = tmp_path / "99_x.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(cell)]), path)
+    assert not list(rules.linked_terms(rules.Chapter(path)))
+    cell = "> The Losses\n\n```{admonition} X\nA loss.\n```"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(cell)]), path)
+    assert len(list(rules.linked_terms(rules.Chapter(path)))) == 1
+
+
 def test_a_run_leaves_the_digest_of_its_code():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")])
     runner.normalise(notebook)

@@ -21,6 +21,12 @@ LONGEST_CELL, MEAN_CELL = 30, 9
 LARGEST = 1_000_000  # bytes
 EXERCISES = range(5, 9)
 GRADES = ("Predict", "Implement", "Find the bug", "Design")
+GLOSSARY = ROOT / "book" / "glossary.md"
+# What is no prose: formulas, code in fences, the lines that open and close a directive, options.
+NO_PROSE = (
+    r"^(`{3,})(?:\{math\}|\{code|\w)[^\n]*\n.*?^\1|\$\$.*?\$\$|\$[^$]*\$"
+    r"|^(?:`{3,}|:{3,})[^\n]*$|^:[\w-]+:[^\n]*$|^\([\w:-]+\)=$"
+)
 LIVE = "live"  # the tag of cells whose outputs depend on the clock
 # What a stored output must not hold: progress bars, warnings, addresses in memory.
 DEBRIS = re.compile(
@@ -232,6 +238,26 @@ def ending(chapter):
         yield "no citation under '## Further reading'"
 
 
+def glossary_terms():
+    """The terms of book/glossary.md, as they stand there."""
+    body = GLOSSARY.read_text("utf8").partition("```{glossary}")[2]
+    return [line.strip() for line in body.splitlines() if re.match(r"[^\W_]", line)]
+
+
+def linked_terms(chapter):
+    """A term of the glossary that the prose uses is linked at least once in the chapter."""
+    text = re.sub(NO_PROSE, " ", chapter.markdown, flags=re.M | re.S)
+    linked = {
+        " ".join(re.sub(r".*<(.*)>", r"\1", term, flags=re.S).split()).lower()
+        for term in re.findall(r"\{term\}`([^`]*)`", text)
+    }
+    prose = " ".join(re.sub(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)", " ", text).split())
+    for term in glossary_terms():
+        used = re.search(rf"(?<![\w-]){re.escape(term)}s?(?![\w-])", prose, re.I)
+        if used and term.lower() not in linked:
+            yield f"the prose uses {term!r}; link it at its first use: {{term}}`{term}`"
+
+
 def seconds(chapter):
     """Its run is on record. How long it took is shown, not judged: machines are noisy."""
     number = chapter.path.stem[:2]
@@ -251,6 +277,7 @@ RULES = (
     figures,
     exercises,
     ending,
+    linked_terms,
     seconds,
 )
 
