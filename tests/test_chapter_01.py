@@ -17,7 +17,7 @@ TAUGHT = (
     "slope",
     "principal_angles",
     "make_linear",
-    "column_angles",
+    "nearest_angles",
 )
 
 
@@ -42,7 +42,7 @@ def test_chapter_and_library_measure_the_same_angles(chapter):
     np.testing.assert_allclose(
         chapter["principal_angles"](a, a @ rng.normal(size=(4, 4))), 0, atol=1e-4
     )
-    np.testing.assert_allclose(chapter["column_angles"](a, -2 * a), 0, atol=1e-4)
+    np.testing.assert_allclose(chapter["nearest_angles"](a[:, ::-1], -2 * a), 0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["W1", "b1", "W2", "b2"])

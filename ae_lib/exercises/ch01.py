@@ -135,8 +135,8 @@ EXERCISES = [
     ),
     Exercise(
         name="basics.laplace_nll", expects="a function of (x, x_hat, b)",
-        right="So the absolute error is a likelihood too: that of noise with heavier tails, which "
-        "is why it is less afraid of outliers.",
+        right="So the absolute error belongs to a likelihood too: that of noise with heavier "
+        "tails. A single large error costs it less than it costs the squared error.",
         hint="−log(exp(−a) / c) = a + log c. Do that for one value, sum over the values of an "
         "item, then average over the items.",
         what="the mean number of nats an item",
@@ -168,8 +168,8 @@ EXERCISES = [
     ),
     Exercise(
         name="basics.good_loss", expects="a function of a loss",
-        right="One perfect answer, and several wrong ones of different kinds: that is the test a "
-        "formula should pass before anyone trains with it.",
+        right="Your test compares one perfect answer with several wrong ones of different kinds. "
+        "A formula should pass it before anyone trains with it.",
         hint="Make a small x inside (0, 1) and several wrong x_hat: brighter, darker, all zero, "
         "shuffled. What must hold between loss(x, x) and loss(x, x_hat)?",
         what="one for the whole loss", read=truth, cases=[(loss,) for loss in LOSSES.values()],
@@ -213,8 +213,8 @@ EXERCISES = [
     ),
     Exercise(
         name="basics.components", expects="a function of (x, D)",
-        right="Everything PCA knows was in the autoencoder; only the naming of the axes was "
-        "missing, and the variances of the codes supply it.",
+        right="The subspace was in the decoder already. Only the axes in it were missing, and "
+        "the variances of the codes give them.",
         hint="Two steps: np.linalg.qr(D.T) gives an orthonormal basis q of the subspace; the SVD "
         "of x @ q gives the axes inside it, sorted.",
         what="the directions", read=_unsigned,
@@ -266,8 +266,8 @@ EXERCISES = [
     ),
     Exercise(
         name="basics.families", expects="a dictionary from model to word",
-        right="Names mislead, training pairs do not: to place a model you have never heard of, "
-        "ask what goes in and what has to come out.",
+        right="Names can mislead. To place a model that you do not know, ask what goes in and "
+        "what has to come out.",
         hint="Who is given noise? Who is given damaged text? Who must not see what comes next?",
         reference=FAMILIES, read=words(list(FAMILIES), "copy", "repair", "continue", "fool"),
         slips=[

@@ -33,6 +33,61 @@ def hourglass():
     return d
 
 
+def chain():
+    """One number through the network and the slope of the loss on its way back."""
+    d = Drawing("Forwards the values, backwards the slopes", 262)
+    places, names = (60, 210, 360, 510, 660), ("x", "a", "z", "x̂", "L")
+    slopes = ("", "h = ∂L/∂a", "∂L/∂z", "g = ∂L/∂x̂", "1")
+    colours = (INK, ENCODER, CODE, DECODER, WRONG)
+    d.text(14, 16, "forwards: values", 13, anchor="start", bold=True)
+    d.text(14, 124, "backwards: slopes", 13, anchor="start", bold=True)
+    for x, name, slope, colour in zip(places, names, slopes, colours, strict=True):
+        d.box(x - 26, 44, 52, 38, name, colour=colour, size=16)
+        if slope:
+            d.box(x - 44, 144, 88, 34, slope, colour=colour, dashed=True)
+    for x, step in zip(places, ("· w₁", "tanh", "· w₂", "(x̂ − x)²"), strict=False):
+        d.arrow((x + 30, 63), (x + 120, 63))
+        d.text(x + 75, 48, step)
+    for x, step in zip(places[1:], ("· (1 − z²)", "· w₂", "· 2(x̂ − x)"), strict=False):
+        d.arrow((x + 102, 161), (x + 48, 161), colour=WRONG)
+        d.text(x + 75, 134, step)
+    for x, weight, gradient in ((210, "w₁", "h · x"), (510, "w₂", "g · z")):
+        d.arrow((x, 180), (x, 212), colour=WRONG)
+        d.box(x - 82, 214, 164, 32, f"gradient of {weight}:  {gradient}", colour=INK, fill=0.06)
+    return d
+
+
+def reach():
+    """Four inputs, four outputs: what may reach what."""
+    d = Drawing("Three models: which input may reach which output", 262)
+    rows = (62, 112, 162, 212)
+    marks = "₁₂₃₄"
+    for left, name in ((20, "copier"), (260, "autoencoder"), (500, "autoregressive")):
+        d.text(left + 100, 16, name, 14, bold=True)
+        a, b = left + 30, left + 170
+        if name == "autoencoder":
+            for y in rows:
+                for code in (110, 164):
+                    d.line((a, y), (left + 100, code), colour=ENCODER, width=1.2)
+                    d.line((left + 100, code), (b, y), colour=DECODER, width=1.2)
+            for code in (110, 164):
+                d.dot(left + 100, code, 7, CODE)
+        else:
+            for s, start in enumerate(rows):
+                for t, end in enumerate(rows):
+                    if name == "copier" or s < t:
+                        d.line((a, start), (b, end), colour=ENCODER, width=1.2)
+        for i, y in enumerate(rows):
+            d.dot(a, y, 6)
+            d.dot(b, y, 6)
+            d.text(a - 20, y, f"x{marks[i]}", 14)
+            d.text(b + 20, y, f"x̂{marks[i]}", 14)
+    d.text(120, 246, "every line is allowed")
+    d.text(360, 246, "only through the code")
+    d.text(600, 246, "only from earlier to later")
+    return d
+
+
 def bend():
     """Data near a curve: a straight line of codes against a bent one."""
     d = Drawing("Data on a curve, with PCA's line and the network's", 250)
@@ -78,4 +133,10 @@ def decoder_width():
     return d
 
 
-DRAWINGS = {"hourglass": hourglass, "bend": bend, "decoder_width": decoder_width}
+DRAWINGS = {
+    "hourglass": hourglass,
+    "chain": chain,
+    "reach": reach,
+    "bend": bend,
+    "decoder_width": decoder_width,
+}
