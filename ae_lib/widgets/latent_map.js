@@ -96,7 +96,10 @@ const MARGIN = { left: 34, right: 8, top: 8, bottom: 24 };
 // Where a name goes, the best first: right of the median in half widths, down in pixels.
 const NAME_PLACES = [
   [0, -24], [0, 24], [0, -6], [0, 6], [-1.2, -12], [1.2, -12], [-1.2, 12], [1.2, 12],
-  [-1.2, -30], [1.2, -30], [-1.2, 30], [1.2, 30], [0, -42], [0, 42],
+  [-1.2, -30], [1.2, -30], [-1.2, 30], [1.2, 30], [0, -42], [0, 38], [-1.2, -48], [1.2, -48],
+  [0, -60], [0, -78], [-1, -66], [1, -66], [-1.5, -24], [1.5, -24], [-1.5, -6], [1.5, -6],
+  [-1.5, -42], [1.5, -42], [-1.4, 4], [1.4, 4], [-0.7, -72], [0.7, -72], [-0.7, 30], [0.7, 30],
+  [-2.1, -24], [2.1, -24], [-2.1, -6], [2.1, -6],
 ];
 const HANDLE = 15; // its radius as drawn
 const MOUSE_REACH = 16;
@@ -363,7 +366,8 @@ function placeNames(ctx, names, box, handle) {
   ctx.font = "600 12px system-ui, sans-serif";
   const taken = [{ ...handle, w: HANDLE, h: HANDLE }];
   const tags = [];
-  for (const { name, x, y } of names) {
+  const longFirst = [...names].sort((a, b) => b.name.length - a.name.length);
+  for (const { name, x, y } of longFirst) {
     const [w, h] = [ctx.measureText(name).width / 2 + 4, 9];
     const places = NAME_PLACES.map(([right, down]) => ({
       name, w, h,
