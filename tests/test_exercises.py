@@ -91,7 +91,9 @@ def test_every_solution_in_the_chapters_passes():
     given |= {"mean_tokens": ch06.MEAN_TOKENS}
     chapters = {}
     for chapter, source in solutions():
-        scope = chapters.setdefault(chapter, definitions(chapter)) | given | {"check": check}
+        stated = ("sigmoid",) if chapter == "07" else ()  # above the solution, in the open
+        scope = chapters.setdefault(chapter, definitions(chapter, *stated))
+        scope = scope | given | {"check": check}
         for node in ast.parse(source).body:
             if not isinstance(node, ast.Assert):
                 exec(compile(ast.Module([node], []), chapter, "exec"), scope)
