@@ -11,18 +11,11 @@ Writes ``listing.json`` to ``ae_lib/data/records``.
 
 import numpy as np
 
-from ae_lib import data, text, training
+from ae_lib import text, training
 from benchmarks.environment import RECORDS, write_record
-from benchmarks.repairs import LONGEST, WORDS, framed, listing
+from benchmarks.repairs import WORDS, corpus, framed, listing, listing_writes, score
 
 SENTENCES, HELD_OUT, EPOCHS, BATCH, SEEDS = 1000, 200, 25, 32, (0, 1, 2)
-
-
-def short(vocabulary, part):
-    """Ids (n, LONGEST) of the part's sentences that are short and wholly in the vocabulary."""
-    rows = vocabulary.encode_all(data.load_sentences(part))
-    rows = [row for row in rows if len(row) <= LONGEST and text.UNK not in row]
-    return text.pad(rows, LONGEST)
 
 
 def one_run(seed, few, judged):
@@ -43,23 +36,14 @@ def one_run(seed, few, judged):
         for key, code in (("own", source[held]), ("other", np.roll(source[held], 1, axis=0))):
             guess = model.predict([code, seen[held]], verbose=0).argmax(-1)
             run[key].append(float((guess == wanted)[real].mean()))
-    state = encoder.predict_on_batch(eye[framed(judged)[:, 1:]])
-    tokens, written = np.full(len(judged), text.BOS), []
-    for _ in range(LONGEST + 1):
-        p, *state = stepper.predict_on_batch([eye[tokens][:, None], *state])
-        tokens = p[:, 0].argmax(-1)
-        written.append(tokens)
-    written = np.stack(written, 1)
-    written = np.where(np.cumsum(written == text.EOS, 1) > 0, text.PAD, written)
-    run["exact"] = float((written == np.pad(judged, ((0, 0), (0, 1)))).all(1).mean())
+    run["exact"] = score(listing_writes(encoder, stepper, judged), judged)["exact"]
     print(seed, run["own"][-1], run["other"][-1], run["exact"], flush=True)
     return run
 
 
 def main():
-    vocabulary = text.Vocabulary.build(data.load_sentences("train"), WORDS)
-    few = framed(short(vocabulary, "train")[:SENTENCES])
-    judged = short(vocabulary, "validation")
+    _, train, judged = corpus()
+    few = framed(train[:SENTENCES])
     runs = [one_run(seed, few, judged) for seed in SEEDS]
     write_record(
         RECORDS / "listing.json",

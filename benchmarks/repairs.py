@@ -268,6 +268,19 @@ def listing(units=UNITS):
     )
 
 
+def listing_writes(encoder, stepper, ids):
+    """What the listing writes greedily: (n, LONGEST + 1), padding from <eos> on."""
+    eye = np.eye(WORDS, dtype="float32")
+    state = encoder.predict_on_batch(eye[framed(ids)[:, 1:]])
+    tokens, written = np.full(len(ids), text.BOS), []
+    for _ in range(LONGEST + 1):
+        p, *state = stepper.predict_on_batch([eye[tokens][:, None], *state])
+        tokens = p[:, 0].argmax(-1)
+        written.append(tokens)
+    written = np.stack(written, 1)
+    return np.where(np.cumsum(written == text.EOS, 1) > 0, text.PAD, written)
+
+
 def duel():
     """The same data, parameters and seconds for the listing and for the final model."""
     _, train, valid = corpus()
@@ -279,15 +292,7 @@ def duel():
         stop = StopAfter(DUEL_SECONDS)
         batches = OneHot(rows, np.random.default_rng(seed))
         model.fit(batches, epochs=10_000, callbacks=[stop], verbose=0)
-        eye = batches.eye
-        state = encoder.predict_on_batch(eye[framed(valid)[:, 1:]])
-        tokens, written = np.full(len(valid), text.BOS), []
-        for _ in range(LONGEST + 1):
-            p, *state = stepper.predict_on_batch([eye[tokens][:, None], *state])
-            tokens = p[:, 0].argmax(-1)
-            written.append(tokens)
-        written = np.stack(written, 1)
-        written = np.where(np.cumsum(written == text.EOS, 1) > 0, text.PAD, written)
+        written = listing_writes(encoder, stepper, valid)
         result = {**score(written, valid), "parameters": model.count_params()}
         result["updates"] = int(ops.convert_to_numpy(model.optimizer.iterations))
         results[f"listing/{seed}"] = result
