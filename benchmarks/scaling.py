@@ -100,18 +100,19 @@ def summary(values, work, rounds, peaks):
     middle = np.median(rounds, 0)
 
     def interval(x):
-        return _short(np.percentile(x, (2.5, 97.5), 0))
+        """The middle 95 % over resamples (first axis): [low, high], for each point if many."""
+        return _short(np.percentile(x, (2.5, 97.5), 0).T)
 
     lines = np.array([line(work, row) for row in again])
     a, b = line(work, middle)
     return {
         "values": values.astype(int).tolist(),
         "seconds": _short(middle),
-        "seconds_interval": interval(again).T.tolist(),
+        "seconds_interval": interval(again),
         "seconds_exponent": _short(fit(values, middle)),
         "exponent_interval": interval([fit(values, row) for row in again]),
         "local_slopes": _short(np.diff(np.log(middle)) / np.diff(np.log(values))),
-        "local_slopes_interval": interval(np.diff(np.log(again)) / np.diff(np.log(values))).T,
+        "local_slopes_interval": interval(np.diff(np.log(again)) / np.diff(np.log(values))),
         "operations": work.astype(int).tolist(),
         "fit": {
             "a": _short(a),
@@ -126,8 +127,8 @@ def summary(values, work, rounds, peaks):
 
 
 def _short(x):
-    """Four significant digits."""
-    return np.vectorize(lambda y: float(f"{y:.4g}"))(np.asarray(x, "f8"))
+    """Four significant digits: a float, or nested lists of floats."""
+    return np.vectorize(lambda y: float(f"{y:.4g}"))(np.asarray(x, "f8")).tolist()
 
 
 def kept(rounds):
@@ -167,23 +168,20 @@ def main():
     with contextlib.ExitStack() as stack:
         served = [stack.enter_context(waiting(p)) for p in points]
         rounds = np.array([[take() for _, take in served] for _ in range(options.rounds)])
-    rounds, dropped = kept(rounds)
+    every, (rounds, dropped) = rounds, kept(rounds)
     results = {}
     for key, values in VALUES.items():
         at = [points.index({**BASE, key: value}) for value in values]
         work = [operations(**points[i]) for i in at]
-        found = summary(values, work, rounds[:, at], [served[i][0] for i in at])
-        results[key] = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in found.items()}
-        results[key]["fit"] = {
-            k: v.tolist() if hasattr(v, "tolist") else v for k, v in found["fit"].items()
-        }
+        results[key] = summary(values, work, rounds[:, at], [served[i][0] for i in at])
         print(key, json.dumps(results[key]))
     write_record(
         RECORDS / "scaling.json",
         "python -m benchmarks.scaling",
         what=__doc__.splitlines()[0],
         unit="seconds a step; bytes",
-        rounds={"measured": options.rounds, "dropped": dropped},
+        rounds={"measured": options.rounds, "dropped": dropped, "seconds": _short(every)},
+        points=points,
         results={"base": BASE, **results},
     )
 
