@@ -2,12 +2,8 @@
 
     python -m benchmarks.repairs [ladder codes duel]
 
-``ladder`` trains every stage from the same seeds with the same number of updates. Each stage has
-its own learning rate, the one with the fewest validation nats a token after a whole run with
-``TUNING_SEED``: a search begins at the best rate of the stage before, and halves and doubles until
-the best rate lies between two worse ones. The scores are of the test sentences. ``duel`` gives
-the listing and the final model the same data, as many parameters and the same seconds, and the
-listing the rate that repeats most validation sentences; again, test sentences are scored.
+``ladder`` trains every stage from the same seeds with the same number of updates; ``duel``
+gives the listing and the final model the same data, as many parameters and the same seconds;
 ``codes`` trains the final model with codes of several sizes. Writes ``repairs.json``,
 ``duel.json`` and ``text_code_size.json`` to ``ae_lib/data/records``, which the chapter shows.
 Finished runs are kept at once, so an interrupted script continues where it stopped.
@@ -29,20 +25,18 @@ from benchmarks.environment import RECORDS, write_record
 from benchmarks.kept import Kept
 
 WORDS, LONGEST, UNITS, EMBEDDING = 2000, 7, 256, 128  # as in chapters/07
-EPOCHS, BATCH, SEEDS = 8, 128, (0, 1, 2)
-TUNING_SEED, FIRST_RATE = 100, 4e-3
+EPOCHS, BATCH, SEEDS = 8, 128, (0, 1)
 CODE_SIZES = (4, 8, 16, 32, 64, 128, 256)
 DUEL_SECONDS, DUEL_UNITS, DUEL_EMBEDDING = 60, 512, 300
-DUEL_RATES = (1e-3, 2e-3, 4e-3)
 
 
 def corpus():
-    """Vocabulary and ids (n, LONGEST) of training, validation and test sentences."""
-    parts = [data.load_sentences(part) for part in ("train", "validation", "test")]
-    vocabulary = text.Vocabulary.build(parts[0], WORDS)
+    """Vocabulary and ids (n, LONGEST) of the chapter's training and validation sentences."""
+    train, valid = (data.load_sentences(part) for part in ("train", "validation"))
+    vocabulary = text.Vocabulary.build(train, WORDS)
     ids = [
         [row for row in vocabulary.encode_all(part) if len(row) <= LONGEST and text.UNK not in row]
-        for part in parts
+        for part in (train, valid)
     ]
     return vocabulary, *(text.pad(rows, LONGEST) for rows in ids)
 
@@ -55,27 +49,18 @@ class Stage(keras.Model):
     """
 
     def __init__(
-        self,
-        masked=False,
-        backwards=False,
-        narrow=False,  # vectors of EMBEDDING numbers on their way to the gates and from the state
-        tied=False,  # one narrow table at all three places
-        wide=False,  # vectors of length one from the start
-        repeated=False,
-        dropped=0.0,
+        self, masked=False, backwards=False, tied=False, wide=False, repeated=False, dropped=0.0
     ):
         super().__init__()
-        self.masked, self.backwards, self.narrow, self.wide = masked, backwards, narrow, wide
+        self.masked, self.backwards, self.tied, self.wide = masked, backwards, tied, wide
         self.repeated, self.dropped = repeated, dropped
-        widths = [EMBEDDING] * 3 if narrow else [4 * UNITS, 4 * UNITS, UNITS]
-        tables = [
-            self.table(f"table_{i}", width) for i, width in enumerate(widths[: 1 if tied else 3])
-        ]
-        self.tables = tables * 3 if tied else tables  # of the encoder, the decoder, the output
+        width = EMBEDDING if tied else 4 * UNITS
+        self.tables = [self.table(f"table_{i}", width) for i in range(1 if tied else 2)]
         self.encoder, self.decoder = LSTM(UNITS), LSTM(UNITS)
         for lstm in (self.encoder, self.decoder):
-            lstm.build((None, None, EMBEDDING if narrow else 0))
-        self.to_word = layers.Dense(EMBEDDING) if narrow else None
+            lstm.build((None, None, EMBEDDING if tied else 0))
+        self.narrow = layers.Dense(EMBEDDING) if tied else None
+        self.output_kernel = None if tied else self.table("output", UNITS)
         self.output_bias = self.add_weight(shape=(WORDS,), initializer="zeros")
         self.to_gates = layers.Dense(4 * UNITS, use_bias=False) if repeated else None
         self.seeds = keras.random.SeedGenerator(0)
@@ -87,8 +72,8 @@ class Stage(keras.Model):
 
     def inputs(self, lstm, which, tokens):
         """(T, n, 4·units): what the words add to the gates."""
-        rows = ops.take(self.tables[which], ops.transpose(tokens), axis=0)
-        return lstm.project(rows) if self.narrow else rows + lstm.bias
+        rows = ops.take(self.tables[0 if self.tied else which], ops.transpose(tokens), axis=0)
+        return lstm.project(rows) if self.tied else rows + lstm.bias
 
     def read(self, tokens):
         mask = (
@@ -108,9 +93,9 @@ class Stage(keras.Model):
         if self.repeated:
             z = z + self.to_gates(first)
         outputs, h, c = self.decoder.run(z, h, c)
-        if self.narrow:
-            outputs = self.to_word(outputs)
-        return outputs @ ops.transpose(self.tables[2]) + self.output_bias, h, c
+        if self.tied:
+            return self.narrow(outputs) @ ops.transpose(self.tables[0]) + self.output_bias, h, c
+        return outputs @ ops.transpose(self.output_kernel) + self.output_bias, h, c
 
     def call(self, tokens, training=None):
         h, c = self.read(tokens[:, 1:])
@@ -165,88 +150,67 @@ def learn(model, rows, epochs, rng):
             model.train_on_batch(rows[order[at : at + BATCH]])
 
 
-def stages():
+def stages(steps):
     """Name, switches and optimiser of each stage; every stage keeps the repairs before it."""
 
-    def rmsprop(rate, steps):
-        return keras.optimizers.RMSprop(rate)
+    def adam(**clip):
+        return keras.optimizers.Adam(training.cosine_schedule(4e-3, steps), **clip)
 
-    def adam(rate, steps):
-        return keras.optimizers.Adam(training.cosine_schedule(rate, steps))
-
-    def clipped(rate, steps):
-        return keras.optimizers.Adam(training.cosine_schedule(rate, steps), clipnorm=1.0)
-
-    options = {}
-    for name, added, optimizer in (
-        ("the listing", {}, rmsprop),
-        ("mask the padding", {"masked": True}, rmsprop),
-        ("Adam, cosine schedule", {}, adam),
-        ("read backwards", {"backwards": True}, adam),
-        ("clip the gradient", {}, clipped),
-        ("three narrow tables", {"narrow": True}, clipped),
-        ("one table of words", {"tied": True}, clipped),
-        ("word vectors of length one", {"wide": True}, clipped),
-        ("show the code at every step", {"repeated": True}, clipped),
-        ("drop words the decoder reads", {"dropped": 0.2}, clipped),
-    ):
-        options = {**options, **added}
-        yield name, options, optimizer
+    yield "the listing", {}, lambda: keras.optimizers.RMSprop()
+    options = {"masked": True}
+    yield "mask the padding", dict(options), lambda: keras.optimizers.RMSprop()
+    yield "Adam, cosine schedule", dict(options), adam
+    options["backwards"] = True
+    yield "read backwards", dict(options), adam
+    yield "clip the gradient", dict(options), lambda: adam(clipnorm=1.0)
+    options["tied"] = True
+    yield "one table of words", dict(options), lambda: adam(clipnorm=1.0)
+    options["wide"] = True
+    yield "word vectors of length one", dict(options), lambda: adam(clipnorm=1.0)
+    options["repeated"] = True
+    yield "show the code at every step", dict(options), lambda: adam(clipnorm=1.0)
+    options["dropped"] = 0.2
+    yield "drop words the decoder reads", dict(options), lambda: adam(clipnorm=1.0)
 
 
-def climb(switches, optimizer, rate, seed, rows, held_out):
-    """One stage with one seed: its scores on the ids ``held_out``."""
+def climb(switches, optimizer, seed, rows, valid):
+    """One stage with one seed."""
     training.set_seed(seed)
     model = Stage(**switches)
-    model.compile(optimizer(rate, EPOCHS * (len(rows) // BATCH)))
+    model.compile(optimizer())
     learn(model, rows, EPOCHS, np.random.default_rng(seed))
-    nats, framed_ids = [], framed(held_out)
-    for at in range(0, len(held_out), 512):
-        wanted = framed_ids[at : at + 512]
-        log_p = ops.convert_to_numpy(ops.log_softmax(model(wanted)))
-        found = -np.take_along_axis(log_p, wanted[:, 1:, None], -1)[..., 0]
-        nats.append(found[wanted[:, 1:] != text.PAD])
+    held_out = framed(valid)
+    log_p = ops.convert_to_numpy(ops.log_softmax(model(held_out)))
+    wanted = held_out[:, 1:]
+    nats = -np.take_along_axis(log_p, wanted[..., None], -1)[..., 0]
     return {
-        **score(repeat(model, held_out), held_out),
-        "nats": float(np.concatenate(nats).mean()),
+        **score(repeat(model, valid), valid),
+        "nats": float(nats[wanted != text.PAD].mean()),
         "parameters": model.count_params(),
     }
 
 
 def ladder():
-    """Every stage with its own rate and every seed."""
-    _, train, valid, test = corpus()
-    rows, kept = framed(train), Kept(RECORDS / "repairs.part")
-    rates, tuning, runs, best = {}, {}, {}, FIRST_RATE
-    for name, switches, optimizer in stages():
-        found, wanted = tuning.setdefault(name, {}), {best / 2, best, 2 * best}
-        while wanted:  # until the best rate lies between two worse ones
-            for rate in sorted(wanted):
-                tried = (f"{name}/{rate}/{TUNING_SEED}", climb, switches, optimizer, rate)
-                found[rate] = kept.get(*tried, TUNING_SEED, rows, valid)["nats"]
-            best = min(found, key=found.get)
-            wanted = {best / 2, 2 * best} - set(found)
-        rates[name] = best
-        runs[name] = [
-            kept.get(f"{name}/{best}/{seed}", climb, switches, optimizer, best, seed, rows, test)
-            for seed in SEEDS
-        ]
+    """Every stage with every seed."""
+    _, train, valid = corpus()
+    rows = framed(train)
+    kept = Kept(RECORDS / "repairs.part")
+    names, parameters = [], []
+    for name, switches, optimizer in stages(EPOCHS * (len(rows) // BATCH)):
+        names.append(name)
+        for seed in SEEDS:
+            kept.get(f"{name}/{seed}", climb, switches, optimizer, seed, rows, valid)
+        parameters.append(kept.runs[f"{name}/{SEEDS[0]}"]["parameters"])
     record = {
-        "what": "test scores of free running, after the same number of updates",
-        "stages": list(runs),
-        "parameters": [found[0]["parameters"] for found in runs.values()],
-        "rates": list(rates.values()),
-        "tuning": {
-            "what": "validation nats a token, by rate",
-            "seed": TUNING_SEED,
-            "nats": {name: {str(k): v for k, v in by.items()} for name, by in tuning.items()},
-        },
+        "what": "held-out scores of free running, after the same number of updates",
+        "stages": names,
+        "parameters": parameters,
         "seeds": SEEDS,
         **{
-            k: [[run[k] for run in found] for found in runs.values()]
+            k: [[kept.runs[f"{n}/{s}"][k] for s in SEEDS] for n in names]
             for k in ("exact", "tokens", "nats")
         },
-        "sentences": {"train": len(train), "validation": len(valid), "test": len(test)},
+        "sentences": {"train": len(train), "validation": len(valid)},
         "epochs": EPOCHS,
         "batch_size": BATCH,
     }
@@ -317,86 +281,75 @@ def listing_writes(encoder, stepper, ids):
     return np.where(np.cumsum(written == text.EOS, 1) > 0, text.PAD, written)
 
 
-def fight_listing(rate, seed, rows, held_out):
-    """The listing after ``DUEL_SECONDS``: its scores on the ids ``held_out``."""
-    training.set_seed(seed)
-    model, encoder, stepper = listing()
-    model.compile(keras.optimizers.RMSprop(rate), loss="categorical_crossentropy")
-    batches = OneHot(rows, np.random.default_rng(seed))
-    model.fit(batches, epochs=10_000, callbacks=[StopAfter(DUEL_SECONDS)], verbose=0)
-    written = listing_writes(encoder, stepper, held_out)
-    updates = int(ops.convert_to_numpy(model.optimizer.iterations))
-    return {**score(written, held_out), "parameters": model.count_params(), "updates": updates}
-
-
-def fight_ours(seed, train, held_out):
-    """The final model after ``DUEL_SECONDS``: its scores on the ids ``held_out``."""
-    training.set_seed(seed)
-    model = Seq2SeqAutoencoder(WORDS, DUEL_UNITS, DUEL_EMBEDDING, code_size=256)
-    # A schedule needs its length in advance: a few batches say how many will fit.
-    model.compile(keras.optimizers.Adam(1e-4, clipnorm=1.0))
-    for _ in range(3):
-        model.train_on_batch(train[:BATCH])
-    start = time.perf_counter()
-    for at in range(15):
-        model.train_on_batch(train[at * BATCH : (at + 1) * BATCH])
-    used = time.perf_counter() - start
-    steps = int((DUEL_SECONDS - used) / used * 15 * 0.97)
-    training.set_seed(seed)
-    model = Seq2SeqAutoencoder(WORDS, DUEL_UNITS, DUEL_EMBEDDING, code_size=256)
-    rate = training.cosine_schedule(3e-3, steps)
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
-    rng, done, start = np.random.default_rng(seed), 0, None
-    while done < steps and (start is None or time.perf_counter() - start < DUEL_SECONDS - used):
-        order = rng.permutation(len(train))
-        for at in range(0, len(order) - BATCH + 1, BATCH):
-            model.train_on_batch(train[order[at : at + BATCH]])
-            start = start or time.perf_counter()
-            done += 1
-            if done >= steps or time.perf_counter() - start > DUEL_SECONDS - used:
-                break
-    found = score(write_freely(model, held_out), held_out)
-    return {**found, "parameters": model.count_params(), "updates": done}
-
-
 def duel():
     """The same data, parameters and seconds for the listing and for the final model."""
-    _, train, valid, test = corpus()
-    rows, kept = framed(train), Kept(RECORDS / "duel.part")
-    rates = {
-        rate: kept.get(f"rate/{rate}", fight_listing, rate, TUNING_SEED, rows, valid)
-        for rate in DUEL_RATES
-    }
-    rate = max(rates, key=lambda r: (rates[r]["exact"], rates[r]["tokens"]))
-    results = {"listing": [], "ours": []}
+    _, train, valid = corpus()
+    rows, results = framed(train), {}
     for seed in SEEDS:
-        results["listing"].append(
-            kept.get(f"listing/{rate}/{seed}", fight_listing, rate, seed, rows, test)
-        )
-        results["ours"].append(kept.get(f"ours/{seed}", fight_ours, seed, train, test))
+        training.set_seed(seed)
+        model, encoder, stepper = listing()
+        model.compile(optimizer="rmsprop", loss="categorical_crossentropy")
+        stop = StopAfter(DUEL_SECONDS)
+        batches = OneHot(rows, np.random.default_rng(seed))
+        model.fit(batches, epochs=10_000, callbacks=[stop], verbose=0)
+        written = listing_writes(encoder, stepper, valid)
+        result = {**score(written, valid), "parameters": model.count_params()}
+        result["updates"] = int(ops.convert_to_numpy(model.optimizer.iterations))
+        results[f"listing/{seed}"] = result
+        print(seed, result, flush=True)
+
+        training.set_seed(seed)
+        ours = Seq2SeqAutoencoder(WORDS, DUEL_UNITS, DUEL_EMBEDDING, code_size=256)
+        # A schedule needs its length in advance: a few batches say how many will fit.
+        ours.compile(keras.optimizers.Adam(1e-4, clipnorm=1.0))
+        for _ in range(3):
+            ours.train_on_batch(train[:BATCH])
+        start = time.perf_counter()
+        for at in range(15):
+            ours.train_on_batch(train[at * BATCH : (at + 1) * BATCH])
+        used = time.perf_counter() - start
+        steps = int((DUEL_SECONDS - used) / used * 15 * 0.97)
+        training.set_seed(seed)
+        ours = Seq2SeqAutoencoder(WORDS, DUEL_UNITS, DUEL_EMBEDDING, code_size=256)
+        rate = training.cosine_schedule(3e-3, steps)
+        ours.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
+        rng, done, start = np.random.default_rng(seed), 0, None
+        while done < steps and (
+            start is None or time.perf_counter() - start < DUEL_SECONDS - used
+        ):
+            order = rng.permutation(len(train))
+            for at in range(0, len(order) - BATCH + 1, BATCH):
+                ours.train_on_batch(train[order[at : at + BATCH]])
+                start = start or time.perf_counter()
+                done += 1
+                if done >= steps or time.perf_counter() - start > DUEL_SECONDS - used:
+                    break
+        result = {
+            **score(write_freely(ours, valid), valid),
+            "parameters": ours.count_params(),
+            "updates": done,
+        }
+        results[f"ours/{seed}"] = result
+        print(seed, result, flush=True)
     record = {
-        "what": "test scores of free running after the same seconds of training",
+        "what": "held-out scores of free running after the same seconds of training",
         "seconds": DUEL_SECONDS,
         "seeds": SEEDS,
-        "listing_rates": {
-            str(r): {k: found[k] for k in ("exact", "tokens")} for r, found in rates.items()
-        },
-        "listing_rate": rate,
         **{
             who: {
-                k: [run[k] for run in runs] for k in ("exact", "tokens", "parameters", "updates")
+                k: [results[f"{who}/{seed}"][k] for seed in SEEDS]
+                for k in ("exact", "tokens", "parameters", "updates")
             }
-            for who, runs in results.items()
+            for who in ("listing", "ours")
         },
-        "sentences": {"train": len(train), "validation": len(valid), "test": len(test)},
+        "sentences": {"train": len(train), "validation": len(valid)},
     }
     keep("duel", record)
-    kept.remove()
 
 
 def codes():
     """The chapter's model with codes of several sizes."""
-    _, train, valid, _ = corpus()
+    _, train, valid = corpus()
     kept = Kept(RECORDS / "text_code_size.part")
 
     def run(size, seed):
