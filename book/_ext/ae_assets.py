@@ -12,13 +12,12 @@ import re
 import shutil
 from pathlib import Path
 
-from ae_css import WORD, purge
+from ae_css import WORD, purge, without_script
 
 THEME_STYLES = ["basic.css", "styles/theme.css", "styles/pydata-sphinx-theme.css"]
 SCRIPTS = [
     "documentation_options.js",
     "doctools.js",
-    "sphinx_highlight.js",
     "clipboard.min.js",
     "copybutton.js",
     "design-tabs.js",
@@ -96,7 +95,8 @@ def bundle(app, exception):
         words.update(WORD.findall(finished))
     own = [str(s.filename).removeprefix("_static/").split("?")[0] for s in app.builder._css_files]
     styles = [_styles(static, name) for name in dict.fromkeys(THEME_STYLES + own)]
-    (static / "book.css").write_text(purge("\n".join(styles), words), "utf8")
+    style = without_script(purge("\n".join(styles), words))
+    (static / "book.css").write_text(style, "utf8")
     for unused in ("vendor", "scripts", "locales"):  # eight megabytes, most of them icons
         shutil.rmtree(static / unused, ignore_errors=True)
     root = app.config.root_doc

@@ -53,6 +53,10 @@
   // --- Side bars: on a wide screen they stand beside the text, on a narrow one in a dialog.
   function startSidebar(toggle, bar, dialog, wide) {
     if (!toggle || !bar || !dialog) return;
+    const leave = document.createElement("button");
+    leave.className = "btn btn-sm ae-close";
+    leave.textContent = "Close";
+    leave.addEventListener("click", () => dialog.close());
     const move = (from, to) => {
       to.append(...from.childNodes);
       to.classList.add(...from.classList);
@@ -64,9 +68,14 @@
         return;
       }
       move(bar, dialog);
+      dialog.prepend(leave);
       dialog.showModal();
     });
-    dialog.addEventListener("close", () => { move(dialog, bar); toggle.focus(); });
+    dialog.addEventListener("close", () => {
+      leave.remove();
+      move(dialog, bar);
+      toggle.focus({ preventScroll: true });
+    });
     dialog.addEventListener("click", (event) => {
       const link = event.target.closest("a[href^='#']");
       if (link) dialog.close();
