@@ -17,13 +17,11 @@ from ae_css import WORD, purge, without_script
 THEME_STYLES = ["basic.css", "styles/theme.css", "styles/pydata-sphinx-theme.css"]
 SCRIPTS = [
     "documentation_options.js",
-    "doctools.js",
     "clipboard.min.js",
     "copybutton.js",
     "design-tabs.js",
     "js/book.js",
 ]
-SEARCH_SCRIPTS = ["searchtools.js", "language_data.js"]
 REPAIRS = [
     # Boxes that scroll sideways on a phone; js/book.js takes the focus from those that fit.
     ('<div class="highlight"><pre>', '<div class="highlight"><pre tabindex="0">'),
@@ -80,8 +78,7 @@ def bundle(app, exception):
     script = "\n;".join(re.sub(r"\n//# sourceMappingURL=\S+", "", part) for part in parts)
     (static / "book.js").write_text(script, "utf8")
     words = set(WORD.findall(script))
-    for name in SEARCH_SCRIPTS:
-        words.update(WORD.findall((static / name).read_text("utf8")))
+    words.update(WORD.findall((static / "js/search.js").read_text("utf8")))
     pages = {f"{name}.html" for name in [*app.env.found_docs, "search", "index"]}
     for page in out.rglob("*.html"):
         if page.relative_to(out).as_posix() not in pages:

@@ -6,7 +6,7 @@ from tests.page.test_pages import CHAPTERS, SITE
 
 # Where a point of the page's own colours shows; what a dark page must not be.
 COLOURS = """() => [...document.querySelectorAll(
-  "body, .bd-sidebar-primary, h1, .bd-sidebar-primary li a, .admonition, .cell_input, pre .k, pre .s2"
+  "body, .bd-sidebar-primary, h1, nav li a, .admonition, .cell_input, pre .k, pre .s2"
 )].map(e => e.className + getComputedStyle(e).color + getComputedStyle(e).backgroundColor)"""
 
 
@@ -48,3 +48,87 @@ def test_on_a_phone_the_ways_on_stand_below_each_other(open_page):
     back, on = back.bounding_box(), on.bounding_box()
     assert on["y"] >= back["y"] + back["height"]
     assert back["width"] > 300 and on["width"] > 300
+
+
+# What is asked, and where the first answer leads: each kind of thing is found itself.
+ANSWERS = {
+    "LSTM": "book/glossary.html#term-LSTM",
+    "boottleneck": "book/glossary.html#term-bottleneck",
+    "teacher forcing against": "chapters/07_text_autoencoder.html#teacher-forcing-",
+    "claim 2.3": "chapters/02_dense.html#claim-",
+    "exercise 2.1": "chapters/02_dense.html#ex-",
+    "figure 7.2": "chapters/07_text_autoencoder.html#fig-",
+    "Rumelhart representations": "book/bibliography.html#",
+    "Conv2DTrans": "chapters/03_beyond_dense.html#",
+}
+
+
+@pytest.mark.parametrize("where", ["file", "server"])
+def test_search_finds_sections_claims_exercises_figures_terms(open_page, serve, where):
+    page = open_page(
+        uri("book/notation.html") if where == "file" else serve + "book/notation.html"
+    )
+    page.keyboard.press("Control+k")
+    field = page.locator("#pst-search-dialog input")
+    first = page.locator(".ae-found a").first
+    for question, answer in ANSWERS.items():
+        field.fill("")
+        first.wait_for(state="detached")
+        field.press_sequentially(question)
+        first.wait_for()
+        assert answer in page.evaluate("e => e.href", first.element_handle()), question
+    field.fill("zzzqqq")
+    assert page.get_by_text("Nothing found").is_visible()
+    field.fill("LSTM text autoencoder")
+    assert "07_text" in first.get_attribute("href")  # and not 12, which only uses it
+
+
+def test_search_is_worked_by_keyboard_and_leads_to_the_place(open_page):
+    page = open_page(uri("book/notation.html"))
+    page.locator(".search-button__button:visible").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("claim 7.3")
+    page.locator(".ae-found a").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/07_text_autoencoder.html#claim-*")
+    place = page.locator(".ae-claim:target")
+    page.wait_for_function("document.querySelector(':target').getBoundingClientRect().top < 400")
+    assert "Claim 7.3" in place.inner_text()
+    page.go_back()
+    page.keyboard.press("Control+k")
+    page.keyboard.press("Escape")
+    page.locator("#pst-search-dialog").wait_for(state="hidden")
+
+
+def test_the_page_of_the_search_answers_what_was_asked_in_the_dialog(open_page):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(uri("book/notation.html"))
+    page.keyboard.press("Control+k")
+    page.keyboard.type("gradient")
+    page.locator(".ae-found a").first.wait_for()
+    assert page.locator(".ae-found a").count() == 12
+    assert Axe().run(page, options={"preload": False}).response["violations"] == []
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=gradient")
+    page.locator("#search-results a").nth(20).wait_for()
+    assert Axe().run(page, options={"preload": False}).response["violations"] == []
+
+
+def test_without_a_script_the_page_of_the_search_says_so(open_page):
+    page = open_page(uri("search.html"), java_script_enabled=False)
+    assert page.locator("noscript p").is_visible()
+    assert not page.locator(".bd-search-container input").is_visible()
+
+
+def test_the_search_is_loaded_only_when_it_is_opened(open_page, serve):
+    page = open_page(serve + CHAPTERS[0])
+    page.wait_for_load_state("networkidle")
+    loaded = "performance.getEntriesByType('resource').filter(e => /search/.test(e.name)).length"
+    assert page.evaluate(loaded) == 0
+    page.keyboard.press("Control+k")
+    page.locator(".ae-found-count").wait_for(state="attached")
+    assert page.evaluate(loaded) == 1

@@ -31,17 +31,39 @@
     });
   }
 
+  // --- The search: in a dialog on every page, or on its own page. What finds is a large file,
+  // loaded when a reader first asks; a script, so that it comes from a stick too.
   function startSearch() {
     const dialog = document.getElementById("pst-search-dialog");
-    const field = document.querySelector(".bd-search-container input");
+    const ownField = document.querySelector(".bd-search-container input");
+    const field = ownField || dialog.querySelector("input");
+    const box = document.getElementById("search-results") || document.createElement("div");
+    let asked = false;
+    const load = () => {
+      if (asked) return;
+      asked = true;
+      const script = document.createElement("script");
+      script.src = `${root.dataset.content_root}_static/search.js`;
+      script.addEventListener("load", () => AE_SEARCH(field, box, ownField ? 200 : 12));
+      document.head.append(script);
+    };
     const open = () => {
-      if (field) { field.focus(); field.select(); } else if (dialog.open) dialog.close();
+      load();
+      if (ownField) { field.focus(); field.select(); } else if (dialog.open) dialog.close();
       else dialog.showModal();
     };
+    if (ownField) {
+      field.value ||= new URLSearchParams(location.search).get("q") || "";
+      open();
+    } else {
+      box.className = "ae-found";
+      dialog.append(box);
+    }
     all(".search-button__button").forEach((button) => button.addEventListener("click", open));
+    dialog.addEventListener("click", (event) => { if (event.target.closest("a")) dialog.close(); });
     closeBeside(dialog);
     const mac = /Mac|iPhone|iPad/.test(navigator.platform);
-    if (mac) all("kbd.kbd-shortcut__modifier").forEach((key) => { key.textContent = "⌘"; });
+    if (mac) all("kbd:first-of-type").forEach((key) => { key.textContent = "⌘"; });
     addEventListener("keydown", (event) => {
       if (event.key.toLowerCase() === "k" && (mac ? event.metaKey : event.ctrlKey)) {
         event.preventDefault();
