@@ -132,3 +132,53 @@ def test_the_search_is_loaded_only_when_it_is_opened(open_page, serve):
     page.keyboard.press("Control+k")
     page.locator(".ae-found-count").wait_for(state="attached")
     assert page.evaluate(loaded) == 1
+
+
+# Of the listings and figures that go on beyond the edge: those without a cue, by what is missing.
+UNCUED = """() => [...document.querySelectorAll(".highlight > pre, .ae-drawing")]
+  .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth)
+  .filter(box => !getComputedStyle(box).backgroundImage.includes("gradient")
+    || box.tabIndex !== 0
+    || box.matches("pre") && !box.parentElement.querySelector(".ae-wrap"))
+  .map(box => box.outerHTML.slice(0, 100))"""
+# Labels that are too small; still smaller in the drawing are only powers and numbers in cells.
+SMALL = """() => [...document.querySelectorAll(".ae-drawing > svg")].flatMap(svg => {
+  const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+  return [...svg.querySelectorAll("text")].map(text => [
+    parseFloat(getComputedStyle(text).fontSize), scale, text.textContent]);
+}).filter(([size, scale]) => size >= 9 && size * scale < 11)"""
+WIDE = """() => [...document.querySelectorAll("pre")].filter(
+  box => box.checkVisibility() && box.scrollWidth > box.clientWidth).length"""
+
+
+def scroll_through(page):
+    """Come by everything, as a reader does."""
+    page.evaluate("""async () => {
+      for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
+        scrollTo(0, y);
+        await new Promise(requestAnimationFrame);
+      }
+    }""")
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_on_a_phone_what_goes_on_beyond_the_edge_says_so(open_page, name):
+    page = open_page(uri(name), 390, 844, is_mobile=True, has_touch=True)
+    scroll_through(page)
+    assert page.evaluate(UNCUED) == []
+    assert page.evaluate(SMALL) == []
+
+
+def test_long_lines_are_wrapped_by_touch_and_stay_so(open_page):
+    page = open_page(uri(CHAPTERS[1]), 390, 844, is_mobile=True, has_touch=True)
+    copy = "getComputedStyle(document.querySelector('.cell_input .copybtn')).opacity"
+    assert page.evaluate(copy) == "1"
+    assert page.evaluate(WIDE) > 0
+    scroll_through(page)
+    page.locator(".ae-wrap:visible").first.tap()
+    assert page.evaluate(WIDE) == 0
+    page.reload()
+    scroll_through(page)
+    assert page.evaluate(WIDE) == 0
+    page.locator(".ae-wrap[aria-pressed=true]:visible").first.tap()
+    page.wait_for_function(f"({WIDE})() > 0")

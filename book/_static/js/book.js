@@ -8,6 +8,10 @@
     try { localStorage.setItem(key, value); } catch (error) { /* private reading */ }
   };
 
+  const recall = (key) => {
+    try { return localStorage.getItem(key); } catch (error) { return null; }
+  };
+
   // --- Colours: light, dark, or as the system has them.
   const dark = matchMedia("(prefers-color-scheme: dark)");
   function setMode(mode) {
@@ -140,15 +144,46 @@
     }).observe(top);
   }
 
-  // --- A box wider than the column scrolls and takes the focus; one that fits need not.
+  // --- A box wider than the column scrolls, shows it, and takes the focus; one that fits need not.
   function tendScrollers() {
+    root.classList.toggle("ae-wrapped", recall("wrap") === "yes");
     const watch = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) {
-        if (isIntersecting) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+        if (!isIntersecting) continue;
+        if (target.matches(".highlight > pre") && isLong(target)) offerWrap(target.parentElement);
+        const scrolls = target.scrollWidth > target.clientWidth;
+        target.tabIndex = scrolls ? 0 : -1;
+        target.classList.toggle("ae-scrolls", scrolls);
       }
     }, { rootMargin: "200px" });
-    all("[tabindex='0']:is(pre, .math, .pst-scrollable-table-container)")
-      .forEach((box) => watch.observe(box));
+    const boxes = all("[tabindex='0']:is(pre, .math, .ae-drawing, .pst-scrollable-table-container)");
+    boxes.forEach((box) => watch.observe(box));
+
+    // One switch for the long lines of all listings, at each that has some.
+    const isLong = (pre) => {
+      pre.style.whiteSpace = "pre";
+      const long = pre.scrollWidth > pre.clientWidth;
+      pre.style.whiteSpace = "";
+      return long;
+    };
+    const offerWrap = (listing) => {
+      if (listing.querySelector(".ae-wrap")) return;
+      const button = document.createElement("button");
+      button.className = "ae-wrap";
+      button.title = button.ariaLabel = "Wrap long lines";
+      button.ariaPressed = root.classList.contains("ae-wrapped");
+      button.append(document.createElement("i"));
+      button.firstChild.className = "fa-solid ae-icon-wrap";
+      button.addEventListener("click", () => {
+        const before = button.getBoundingClientRect().top;
+        const wrapped = root.classList.toggle("ae-wrapped");
+        remember("wrap", wrapped ? "yes" : "no");
+        all(".ae-wrap").forEach((other) => { other.ariaPressed = wrapped; });
+        boxes.forEach((box) => { watch.unobserve(box); watch.observe(box); });
+        scrollBy({ top: button.getBoundingClientRect().top - before, behavior: "instant" });
+      });
+      listing.append(button);
+    };
   }
 
   // --- Folded cells open for printing and when a link leads into them.
