@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.page.test_pages import CHAPTERS, SITE
+from tests.page.test_pages import CHAPTERS, SITE, read
 
 # Where a point of the page's own colours shows; what a dark page must not be.
 COLOURS = """() => [...document.querySelectorAll(
@@ -182,3 +182,55 @@ def test_long_lines_are_wrapped_by_touch_and_stay_so(open_page):
     assert page.evaluate(WIDE) == 0
     page.locator(".ae-wrap[aria-pressed=true]:visible").first.tap()
     page.wait_for_function(f"({WIDE})() > 0")
+
+
+def test_the_contents_show_where_the_reader_is(open_page):
+    page = open_page(uri(CHAPTERS[1]), 1400)
+    links = page.locator("#pst-page-toc-nav a").evaluate_all(
+        "all => all.map(a => a.hash.slice(1))"
+    )
+    # A reader jumps ahead and back, and scrolls back up and down.
+    jumps = [(place, "location.hash = id") for place in (links[2], links[-1], links[-4], links[5])]
+    walk = [(links[i], "document.getElementById(id).scrollIntoView(); scrollBy(0, -90)")
+            for i in (6, 4, 3, 1, 7)]  # fmt: skip
+    for place, go in jumps + walk:
+        page.evaluate(f"id => {{ {go} }}", place)
+        page.wait_for_function(
+            """id => [...document.querySelectorAll("#pst-page-toc-nav [aria-current]")]
+              .map(a => a.hash.slice(1)).join() === id""",
+            arg=place,
+            timeout=5000,
+        )
+        active = page.locator("#pst-page-toc-nav a.active")
+        assert active.count() == 1
+        box, bar = active.bounding_box(), page.locator("#pst-secondary-sidebar").bounding_box()
+        assert bar["y"] <= box["y"] <= bar["y"] + bar["height"], "its entry is out of sight"
+    page.evaluate("scrollTo(0, 0)")
+    active.wait_for(state="detached")
+
+
+def test_boxes_and_icons_are_the_book_s_own(open_page):
+    titles = "[...document.querySelectorAll('.admonition-title')]"
+    for kind in ("proof", "warning"):
+        name = next(name for name in CHAPTERS if f'class="{kind} admonition' in read(name))
+        page = open_page(uri(name), forced_colors="active")
+        page.locator(".search-button__button:visible i").first.wait_for()
+        icons = page.evaluate("""[...document.querySelectorAll("button i, a i")]
+          .filter(i => i.checkVisibility()).map(i => getComputedStyle(i).backgroundColor)""")
+        assert "rgb(255, 255, 255)" not in icons and len(icons) > 3
+        page.emulate_media(forced_colors="none")
+        washes = page.evaluate(f"{titles}.map(t => getComputedStyle(t).backgroundColor)")
+        assert set(washes) <= {"rgba(0, 0, 0, 0)"}
+        glyphs = page.evaluate(f"{titles}.map(t => getComputedStyle(t, '::after').content)")
+        assert set(glyphs) <= {"none", "normal"}
+        paddings = page.evaluate("""[...document.querySelectorAll(".bd-article .admonition")]
+          .map(box => getComputedStyle(box).paddingLeft)""")
+        assert len(set(paddings)) <= 1
+
+
+def test_a_mac_s_shortcut_is_named_once(open_page):
+    page = open_page(uri(CHAPTERS[0]), user_agent="Mozilla/5.0 (Macintosh)")
+    page.add_init_script("Object.defineProperty(navigator, 'platform', {value: 'MacIntel'})")
+    page.reload()
+    keys = page.locator(".bd-sidebar-primary kbd")
+    assert keys.all_inner_texts() == ["⌘", "K"]

@@ -109,31 +109,54 @@
     closeBeside(dialog);
   }
 
-  // --- The contents at the side show where the reader is.
+  // --- The contents at the side show where the reader is: in the last section that begins above
+  // the upper third of the window, or in the one just jumped to, though it be short or the page's
+  // last. What is inside the other sections is not measured: it need not be laid out.
   function followReader() {
+    const bar = document.getElementById("pst-secondary-sidebar");
     const links = new Map();
     for (const link of all("#pst-page-toc-nav a[href^='#']")) {
       const section = document.getElementById(decodeURIComponent(link.hash.slice(1)));
-      const heading = section && (section.querySelector("h1, h2, h3, h4") || section);
-      if (heading) links.set(heading, link);
+      if (section) links.set(section, link);
     }
     if (!links.size) return;
-    const watch = new IntersectionObserver((entries) => {
-      const reached = entries.filter((entry) => entry.isIntersecting).pop();
-      if (!reached) return;
-      for (const link of links.values()) {
-        link.classList.remove("active");
-        link.removeAttribute("aria-current");
-      }
-      all("#pst-page-toc-nav .toc-entry.active").forEach((e) => e.classList.remove("active"));
-      const here = links.get(reached.target);
-      here.classList.add("active");
-      here.setAttribute("aria-current", "true");
-      for (let e = here.closest(".toc-entry"); e; e = e.parentElement.closest(".toc-entry")) {
+    const reached = (inside) => [...links.keys()].findLast((section) => {
+      const outer = section.parentElement.closest("section");
+      return (inside ? outer === inside : !links.has(outer))
+        && section.getBoundingClientRect().top < innerHeight / 3;
+    });
+    let shown;
+    let waiting = false;
+    const show = () => {
+      waiting = false;
+      let here;
+      for (let next = reached(); next; next = reached(next)) here = next;
+      const aim = document.querySelector(":target");
+      const top = links.has(aim) ? aim.getBoundingClientRect().top : -1;
+      const ended = scrollY + innerHeight > root.scrollHeight - 2;
+      if (top >= 0 && top < (ended ? innerHeight : 120)) here = aim;
+      if (here === shown) return;
+      shown = here;
+      all("#pst-page-toc-nav .active").forEach((e) => {
+        e.classList.remove("active");
+        e.removeAttribute("aria-current");
+      });
+      const link = links.get(here);
+      if (!link) return;
+      link.classList.add("active");
+      link.setAttribute("aria-current", "true");
+      for (let e = link.closest(".toc-entry"); e; e = e.parentElement.closest(".toc-entry")) {
         e.classList.add("active");
       }
-    }, { rootMargin: "0px 0px -70% 0px" });
-    links.forEach((link, heading) => watch.observe(heading));
+      const [box, place] = [bar, link].map((e) => e.getBoundingClientRect());
+      if (place.top < box.top || place.bottom > box.bottom) {
+        bar.scrollTop += place.top - box.top - box.height / 3;
+      }
+    };
+    addEventListener("scroll", () => {
+      if (!waiting) requestAnimationFrame(show);
+      waiting = true;
+    }, { passive: true });
   }
 
   function watchTop() {
