@@ -189,19 +189,6 @@ def test_a_page_has_the_number_of_its_file(name):
 # ---- what only a server shows ----
 
 
-def test_search_finds_a_word_and_its_result_opens(open_page, serve):
-    page = open_page(serve + "book/intro.html")
-    page.keyboard.press("Control+k")
-    page.locator("#pst-search-dialog input").fill("bottleneck")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/search.html?q=bottleneck*")
-    result = page.locator("#search-results ul.search li a").first
-    result.wait_for()
-    result.click()
-    page.wait_for_url(lambda url: "search.html" not in url)
-    assert "bottleneck" in page.locator("article").inner_text().lower()
-
-
 def test_the_theme_switch_switches_and_is_remembered(open_page, serve):
     page = open_page(serve + "book/intro.html", color_scheme="light")
     theme = "document.documentElement.dataset.theme"
