@@ -202,6 +202,7 @@ def typeset(text):
         return f"{'' if mantissa == '1' else f'{mantissa} × '}10{exponent}"
 
     text = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e([-+]?\d+)\b", power, text)
+    text = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
     text = re.sub(r"(?<=\d)\^(\d+)", lambda found: found[1].translate(_RAISED), text)
     return re.sub(r"(?<![\w)\]])-(?=\d)", "−", text)
 

@@ -60,7 +60,7 @@ class ClaimsLedger(SphinxDirective):
         section += nodes.title(text=f"Chapter {chapter}. {title(path)}")
         titles = ("Claim", "What the run showed", "Measured")
         group = nodes.tgroup(cols=3)
-        group += [nodes.colspec(colwidth=width) for width in (8, 67, 25)]
+        group += [nodes.colspec(colwidth=width) for width in (8, 58, 34)]
         group += nodes.thead("", _row(*[nodes.paragraph(text=text) for text in titles]))
         group += rows
         section += nodes.table("", group, classes=["ae-ledger"])
