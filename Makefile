@@ -60,7 +60,9 @@ serve: book
 bench: .venv/test.done
 	$(BIN)/python -m benchmarks.run
 
+# Needs npm, and Java for the checker of HTML
 lighthouse: .venv/test.done book
+	npx --yes vnu-jar@26.9.27 --errors-only --skip-non-html $(SITE)
 	$(BIN)/python tools/lighthouse.py
 
 # make lock [UPGRADE=--upgrade]: compile requirements/ from pyproject.toml, with hashes, under

@@ -11,6 +11,7 @@ import lxml.html
 import pytest
 
 import repository
+from ae_lib.claims import inline_parts, read_ledger, rows_of, typeset
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
@@ -184,6 +185,74 @@ def test_a_page_has_the_number_of_its_file(name):
         found, {number}
     )
     assert re.findall(rf'href="\.\./{name}">(\d+)\. ', read("book/intro.html")) == [number]
+
+
+# ---- claims as rows, machinery out of sight ----
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_text_became_a_tag(name):
+    """A "<unk>" that is not escaped is an element that HTML does not have."""
+    drawings = "ancestor-or-self::svg or ancestor-or-self::*[starts-with(name(), 'mjx-')]"
+    tags = {e.tag for e in find(name, f"//*[not({drawings})]")}
+    assert tags - lxml.html.defs.tags <= {"main", "dialog", "search", "time"}
+
+
+def bare(text):
+    """A text without its spaces, the quotation marks as they are typed."""
+    return "".join(text.translate(str.maketrans("‘’“”", "''\"\"")).split())
+
+
+def test_claims_are_shown_whole_on_their_page_and_in_the_ledger():
+    ledger = find("book/claims.html", "//table//tr[td]")
+    shown = []
+    for name in CHAPTERS:
+        (records,) = read_ledger([ROOT / Path(name).with_suffix(".ipynb")]).values()
+        boxes = find(name, "//div[@class='ae-claim']")
+        rows, ledger = ledger[: len(records)], ledger[len(records) :]
+        for record, box, row in zip(records, boxes, rows, strict=True):
+            text = "".join(part for _, part in inline_parts(record["text"]))
+            (sentence,) = box.xpath("span[@class='ae-claim-text']")
+            for place in (sentence, row.find("td[2]")):
+                assert bare(place.text_content()) == bare(typeset(text))
+            for place in (box, row.find("td[3]")):
+                cells = place.xpath(".//dl/div")
+                assert len(cells) == len(rows_of(record))
+                shown += [" ".join(cell.itertext()) for cell in cells]
+    assert not ledger
+    assert "change −0.177\u202f%" in shown
+    assert "measured about 10⁻⁸ bound 10⁻⁶" in shown
+    assert not [row for row in shown if re.search(r"\de[-+]?\d|(?<!\w)-\d", row)]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_label_of_a_claim_is_large_enough_to_touch(open_page, width):
+    for name, path in [(CHAPTERS[0], ".ae-claim-label"), ("book/claims.html", ".ae-ledger td a")]:
+        page = open_page((SITE / name).as_uri(), width)
+        boxes = page.locator(path).evaluate_all(
+            "all => all.map(e => e.getBoundingClientRect()).map(b => [b.width, b.height])"
+        )
+        assert len(boxes) > 10
+        assert min(min(box) for box in boxes) >= 44
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_machinery_is_out_of_sight(name):
+    """Code that draws is folded and named; what the tools read is not on the page."""
+    cells = find(name, "//div[contains(@class, 'cell ') and .//figure[contains(@class, 'ae-fi')]]")
+    assert cells
+    for cell in cells:
+        numbers = [n.text.split()[1] for n in cell.xpath(".//*[@class='caption-number']")]
+        (title,) = cell.xpath("details[.//pre]/summary/text()")
+        assert title.startswith("Code of figure")
+        assert re.findall(r"[\d.]*\d", title.partition("claim")[0]) == numbers
+    listings = "".join(pre.text_content() for pre in find(name, "//pre"))
+    assert "NBVAL_" not in listings
+    assert "Not answered yet" not in listings
+    assert "Not answered yet" not in "".join(
+        box.text_content() for box in find(name, "//*[contains(@class, 'cell_output')]")
+    )
+    assert not find(name, "//details[not(.//div[@class and .//*[text()]])]"), "an empty fold"
 
 
 # ---- what only a server shows ----
