@@ -33,15 +33,6 @@ REPAIRS = [
     # A role that is not allowed here, in a list without items.
     ('role="doc-biblioentry"', 'role="listitem"'),
 ]  # fmt: skip
-REDIRECT = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="description" content="The first page of the book.">
-<meta http-equiv="refresh" content="0; url={page}"></head>
-<body><main><h1>{title}</h1><p><a href="{page}">Open the book</a></p></main></body>
-</html>
-"""
 
 
 def page_context(app, pagename, templatename, context, doctree):
@@ -72,7 +63,7 @@ def note_version(app, config):
 
 
 def bundle(app, exception):
-    """Repair the pages; write the two bundles, and the page that leads to the first."""
+    """Repair the pages; write the two bundles."""
     if exception or app.builder.name != "html":
         return
     out = Path(app.outdir)
@@ -83,7 +74,7 @@ def bundle(app, exception):
     words = set(WORD.findall(script))
     for name in SEARCH_SCRIPTS:
         words.update(WORD.findall((static / name).read_text("utf8")))
-    pages = {f"{name}.html" for name in [*app.env.found_docs, "search", "index"]}
+    pages = {app.builder.get_target_uri(name) for name in [*app.env.found_docs, "search"]}
     for page in out.rglob("*.html"):
         if page.relative_to(out).as_posix() not in pages:
             page.unlink()  # its source is gone
@@ -99,10 +90,6 @@ def bundle(app, exception):
     (static / "book.css").write_text(purge("\n".join(styles), words), "utf8")
     for unused in ("vendor", "scripts", "locales"):  # eight megabytes, most of them icons
         shutil.rmtree(static / unused, ignore_errors=True)
-    root = app.config.root_doc
-    (out / "index.html").write_text(
-        REDIRECT.format(title=app.config.html_title, page=f"{root}.html"), "utf8"
-    )
 
 
 def _styles(static, name):

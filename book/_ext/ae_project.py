@@ -11,9 +11,9 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 sys.path.append(str(Path(__file__).parents[2] / "tools"))
-from repository import RECORDS, address, chapter_times, colab, title  # noqa: E402
+from repository import RECORDS, address, chapter_times, colab, pages, title  # noqa: E402
 
-__all__ = ["title"]
+__all__ = ["pages", "title"]
 FACTS = """\
 <div class="ae-facts"><dl>
 {times}</dl>
