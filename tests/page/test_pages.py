@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -272,3 +273,46 @@ def test_a_wrong_address_is_told_where_to_go(open_page, serve):
     base = urlsplit(repository.pages(repository.address())).path
     assert find("404.html", "//base/@href") == [base]
     assert {"index.html", "search.html"} <= set(find("404.html", "//a/@href"))
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_foot_of_a_chapter_takes_a_report_and_gives_a_citation(name):
+    number = str(int(re.search(r"/(\d\d)_", name)[1]))
+    url = repository.pages(repository.address()) + name
+    (form,) = find(name, "//footer//form")
+    assert form.get("action") == repository.address() + "/issues/new"
+    assert f"Page: {url}" in form.xpath("string(.//input[@name='body']/@value)")
+    offered = form.xpath(".//option/text()")[1:]
+    assert offered == find(name, "//a[@class='ae-claim-label']/text()")
+    titles = form.xpath(".//option/@value")[1:]
+    assert all(title.startswith(claim) for title, claim in zip(titles, offered, strict=True))
+    cited = find(name, "string(//footer//pre)")
+    assert url in cited and f"chapter = {{{number}}}" in cited
+    notebook = Path(name).with_suffix(".ipynb").as_posix()
+    source = f"{repository.address()}/blob/main/{notebook}"
+    assert source in find(name, "//footer//a/@href")
+
+
+def test_the_foot_names_the_commit_or_nothing():
+    ran = subprocess.run(["git", "log", "-1", "--format=%H %cs"], cwd=ROOT, capture_output=True)
+    foot = find("index.html", "string(//footer[.//form])")
+    if ran.returncode:
+        assert "Built from" not in foot
+    else:
+        assert re.search(r"Built from [0-9a-f]{10} of \d{4}-\d\d-\d\d", foot)
+    assert str(ROOT) not in read("index.html")
+
+
+def test_the_glossary_leads_by_letters_to_its_terms_and_to_their_chapters():
+    name = "book/glossary.html"
+    letters = find(name, "//nav[@class='ae-letters']/a")
+    assert len(letters) > 12
+    for link in letters:
+        (term,) = find(name, f"//*[@id='{link.get('href')[1:]}']")
+        assert term.text_content().strip()[0].upper() == link.text
+    places = find(name, "//p[@class='ae-used']/a")
+    assert len(places) > 50
+    for place in places:
+        terms = place.xpath("ancestor::dd[1]/preceding-sibling::dt[1]/@id")
+        page = resolve(name, place.get("href"))[0].relative_to(SITE).as_posix()
+        assert set(terms) & {link.partition("#")[2] for link in find(page, "//a/@href")}, terms
