@@ -30,15 +30,6 @@ REPAIRS = [
     # A role that is not allowed here, in a list without items.
     ('role="doc-biblioentry"', 'role="listitem"'),
 ]  # fmt: skip
-REDIRECT = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="description" content="The first page of the book.">
-<meta http-equiv="refresh" content="0; url={page}"></head>
-<body><main><h1>{title}</h1><p><a href="{page}">Open the book</a></p></main></body>
-</html>
-"""
 
 
 def page_context(app, pagename, templatename, context, doctree):
@@ -69,7 +60,7 @@ def note_version(app, config):
 
 
 def bundle(app, exception):
-    """Repair the pages; write the two bundles, and the page that leads to the first."""
+    """Repair the pages; write the two bundles."""
     if exception or app.builder.name != "html":
         return
     out = Path(app.outdir)
@@ -79,7 +70,7 @@ def bundle(app, exception):
     (static / "book.js").write_text(script, "utf8")
     words = set(WORD.findall(script))
     words.update(WORD.findall((static / "js/search.js").read_text("utf8")))
-    pages = {f"{name}.html" for name in [*app.env.found_docs, "search", "index"]}
+    pages = {app.builder.get_target_uri(name) for name in [*app.env.found_docs, "search"]}
     for page in out.rglob("*.html"):
         if page.relative_to(out).as_posix() not in pages:
             page.unlink()  # its source is gone
@@ -96,10 +87,6 @@ def bundle(app, exception):
     (static / "book.css").write_text(style, "utf8")
     for unused in ("vendor", "scripts", "locales"):  # eight megabytes, most of them icons
         shutil.rmtree(static / unused, ignore_errors=True)
-    root = app.config.root_doc
-    (out / "index.html").write_text(
-        REDIRECT.format(title=app.config.html_title, page=f"{root}.html"), "utf8"
-    )
 
 
 def _styles(static, name):

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,8 +17,8 @@ from ae_lib.claims import inline_parts, read_ledger, rows_of, typeset
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
 PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html"))
-# index.html only leads on to the first page.
-READ = [name for name in PAGES if name != "index.html"]
+# The first leads on to the front page; the second stands alone.
+READ = [name for name in PAGES if name not in ("book/intro.html", "404.html")]
 CHAPTERS = [name for name in READ if name.startswith("chapters/")]
 
 # The whole page laid out, at rest, and with everything unfolded.
@@ -83,7 +84,7 @@ def test_links_inside_the_book_lead_somewhere(name):
 def test_nothing_is_loaded_from_elsewhere(name):
     sources = find(name, "//script/@src | //img/@src | //iframe/@src | //source/@src")
     links = find(name, "//link[not(@rel='canonical' or @rel='next' or @rel='prev')]/@href")
-    assert links or name == "index.html"
+    assert links or name not in READ
     for source in sources + links:
         assert not urlsplit(source).netloc, f"{source} is a third party's"
         assert source.startswith("data:") or resolve(name, source)[0].exists(), source
@@ -184,7 +185,7 @@ def test_a_page_has_the_number_of_its_file(name):
     assert {kind: set(numbers) for kind, numbers in found.items()} == dict.fromkeys(
         found, {number}
     )
-    assert re.findall(rf'href="\.\./{name}">(\d+)\. ', read("book/intro.html")) == [number]
+    assert re.findall(rf'href="{name}">(\d+)\. ', read("index.html")) == [number]
 
 
 # ---- claims as rows, machinery out of sight ----
@@ -259,7 +260,7 @@ def test_machinery_is_out_of_sight(name):
 
 
 def test_the_theme_switch_switches_and_is_remembered(open_page, serve):
-    page = open_page(serve + "book/intro.html", color_scheme="light")
+    page = open_page(serve + "index.html", color_scheme="light")
     theme = "document.documentElement.dataset.theme"
     assert page.evaluate(theme) == "light"
     page.locator(".theme-switch-button").click()
@@ -283,3 +284,91 @@ def test_the_phone_has_a_menu(open_page, serve):
     entry.wait_for()
     entry.click()
     page.wait_for_url("**/book/glossary.html")
+
+
+# ---- the front page, and what stands beside the pages ----
+
+
+def test_the_front_page_offers_a_start_a_proof_and_something_to_touch(open_page, serve):
+    page = open_page(serve, 1280, 800)
+    ways = page.locator(".ae-door a")
+    claims = len(find("book/claims.html", "//*[@id and starts-with(@id, 'ledger-')]//td/.."))
+    assert f"{claims} claims, all hold" in ways.all_inner_texts()
+    handle = page.locator(".ae-door-map .aex-handle")
+    box = handle.bounding_box()
+    assert box["y"] + box["height"] < 800, "below the fold"
+    code = page.locator(".ae-door-map .aex-code")
+    before = code.inner_text()
+    handle.hover()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 60)
+    page.mouse.up()
+    assert code.inner_text() != before
+    ways.first.click()
+    page.wait_for_url("**/" + CHAPTERS[0])
+
+
+def test_other_sites_are_told_the_address_of_each_page():
+    base = repository.pages(repository.address())
+    places = re.findall("<loc>(.*?)</loc>", read("sitemap.xml"))
+    wanted = [name for name in READ if name != "search.html"]
+    assert sorted(places) == sorted(base + name.removesuffix("index.html") for name in wanted)
+    for name in wanted:
+        assert find(name, "//link[@rel='canonical']/@href") == [
+            base + name.removesuffix("index.html")
+        ]
+        (image,) = find(name, "//meta[@property='og:image']/@content")
+        assert (SITE / image.removeprefix(base)).read_bytes().startswith(b"\x89PNG")
+        (icon,) = find(name, "//link[@rel='apple-touch-icon']/@href")
+        assert resolve(name, icon)[0].exists()
+        title, site = find(name, "string(//title)"), "Autoencoders, Run and Proved"
+        assert title.lower().count(site.lower()) == 1
+
+
+def test_a_wrong_address_is_told_where_to_go(open_page, serve):
+    base = urlsplit(repository.pages(repository.address())).path
+    assert find("404.html", "//base/@href") == [base]
+    assert {"index.html", "search.html"} <= set(find("404.html", "//a/@href"))
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_foot_of_a_chapter_takes_a_report_and_gives_a_citation(name):
+    number = str(int(re.search(r"/(\d\d)_", name)[1]))
+    url = repository.pages(repository.address()) + name
+    (form,) = find(name, "//footer//form")
+    assert form.get("action") == repository.address() + "/issues/new"
+    assert f"Page: {url}" in form.xpath("string(.//input[@name='body']/@value)")
+    offered = form.xpath(".//option/text()")[1:]
+    assert offered == find(name, "//a[@class='ae-claim-label']/text()")
+    titles = form.xpath(".//option/@value")[1:]
+    assert all(title.startswith(claim) for title, claim in zip(titles, offered, strict=True))
+    cited = find(name, "string(//footer//pre)")
+    assert url in cited and f"chapter = {{{number}}}" in cited
+    notebook = Path(name).with_suffix(".ipynb").as_posix()
+    source = f"{repository.address()}/blob/main/{notebook}"
+    assert source in find(name, "//footer//a/@href")
+
+
+def test_the_foot_names_the_commit_or_nothing():
+    ran = subprocess.run(["git", "log", "-1", "--format=%H %cs"], cwd=ROOT, capture_output=True)
+    foot = find("index.html", "string(//footer[.//form])")
+    if ran.returncode:
+        assert "Built from" not in foot
+    else:
+        assert re.search(r"Built from [0-9a-f]{10} of \d{4}-\d\d-\d\d", foot)
+    assert str(ROOT) not in read("index.html")
+
+
+def test_the_glossary_leads_by_letters_to_its_terms_and_to_their_chapters():
+    name = "book/glossary.html"
+    letters = find(name, "//nav[@class='ae-letters']/a")
+    assert len(letters) > 12
+    for link in letters:
+        (term,) = find(name, f"//*[@id='{link.get('href')[1:]}']")
+        assert term.text_content().strip()[0].upper() == link.text
+    places = find(name, "//p[@class='ae-used']/a")
+    assert len(places) > 50
+    for place in places:
+        terms = place.xpath("ancestor::dd[1]/preceding-sibling::dt[1]/@id")
+        page = resolve(name, place.get("href"))[0].relative_to(SITE).as_posix()
+        assert set(terms) & {link.partition("#")[2] for link in find(page, "//a/@href")}, terms

@@ -220,8 +220,16 @@
     }
     if (folded) target.scrollIntoView();
   }
+  let folded = [];
   addEventListener("beforeprint", () => {
-    all("details.hide").forEach((node) => { node.open = true; });
+    folded = [...all("details:not([open])")];
+    folded.forEach((node) => { node.open = true; });
+    root.dataset.theme = "light";  // dark ink on paper, whatever the screen shows
+    root.getBoundingClientRect();  // what was folded or far below is laid out now
+  });
+  addEventListener("afterprint", () => {
+    folded.forEach((node) => { node.open = false; });
+    setMode(root.dataset.mode);
   });
   addEventListener("hashchange", () => openFor(location.hash));
 
