@@ -46,7 +46,7 @@ html .text_html:has(> .ae-explorer-mount) { background: none !important; padding
   border: 1px solid var(--ae-border); border-radius: 4px; }
 .aex-words { display: flex; flex-direction: column; gap: 0.5rem; min-width: 0; }
 .aex-code { font-variant-numeric: tabular-nums; font-weight: 600; font-size: 1.0625rem; }
-.aex-nearest { color: var(--ae-muted); font-size: 0.875rem; }
+.aex-nearest { color: var(--ae-muted); font-size: 0.875rem; min-height: 4.3em; }
 .aex-nearest b { color: var(--ae-text); display: block; font-size: 0.9375rem; }
 .ae-explorer svg { width: 1em; height: 1em; vertical-align: -0.125em; margin-right: 0.375em;
   flex: none; overflow: visible; }
