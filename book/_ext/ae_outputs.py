@@ -7,6 +7,8 @@ the ledger. What only a running notebook needs (widget states) stays out of the 
 
 import html
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import myst_nb.sphinx_
 from ae_numbers import chapter_number
@@ -16,10 +18,14 @@ from myst_nb.sphinx_ import HideCodeCellNode
 
 from ae_lib.claims import MIME as CLAIM
 from ae_lib.claims import inline_parts, rows_of, typeset
+from ae_lib.plotting import PALETTE
+from ae_lib.widgets import _static
+from ae_lib.widgets._static import classic_script
 
 # What stands beside text/html in a bundle and never reaches a page.
 BESIDE = "application/vnd.jupyter.widget-view+json"
 
+WIDGETS = Path(_static.__file__).parent
 # The verdict on an exercise that nobody has answered: on a page it says nothing.
 UNANSWERED = "Not answered yet"
 NARROW_SPACE = "\u202f"
@@ -42,11 +48,21 @@ class BookRenderer(NbElementRenderer):
             return []
         if data.mime_type.startswith("text/") and UNANSWERED in data.string:
             return []
+        if data.mime_type == "text/html" and "data-ae-mount=" in data.string:
+            data = replace(data, content=self._with_todays_script(data.string))
         return super().render_mime_type(data)
+
+    def _with_todays_script(self, page):
+        """An explorer's stored data under the script of today: a repair needs no new run."""
+        kind = re.search(r'data-ae-mount="([a-z-]+)"', page)[1]
+        module = WIDGETS / f"{kind.replace('-', '_')}.js"
+        self.renderer.sphinx_env.note_dependency(str(module))
+        start = page.rindex("<script>")
+        return f"{page[:start]}<script>\n{classic_script(module.read_text('utf8'))}\n</script>"
 
     def _figure(self, data, about):
         document = self.renderer.document
-        drawing = _inside_figure(data.string)
+        drawing = legible(_inside_figure(data.string))
         figure = nodes.figure(classes=["ae-figure"])
         # On a phone a figure keeps a legible size and scrolls in its own box, by keyboard too.
         box = f'<div class="ae-drawing" tabindex="0">{drawing}</div>'
@@ -104,6 +120,19 @@ def inline_nodes(text):
         "em": lambda part: nodes.emphasis(part, typeset(part)),
     }
     return [make[tag](part) for tag, part in inline_parts(text)]
+
+
+def legible(drawing):
+    """Words in a colour of the palette, 3 : 1 at least, made 4.5 : 1 by the page's own ink."""
+    return re.sub(
+        r"(<text\b[^>]*?\bfill: )(#[0-9a-f]{6})",
+        lambda found: (
+            f"{found[1]}color-mix(in srgb, {found[2]} 70%, currentColor)"
+            if found[2] in PALETTE
+            else found[0]
+        ),
+        drawing,
+    )
 
 
 class _Token:

@@ -237,6 +237,47 @@ def test_the_label_of_a_claim_is_large_enough_to_touch(open_page, width):
         assert min(min(box) for box in boxes) >= 44
 
 
+# Words of a drawing that reach out of it, and those of too little contrast with the page.
+# Those on an image do not stand on paper; of a formula's words the box is larger than the ink.
+WORDS_OUT = """() => [...document.querySelectorAll("figure svg")].flatMap(svg => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text:not(:has(tspan))")].filter(text => {
+    const words = text.getBoundingClientRect();
+    return words.left < box.left - 2 || words.right > box.right + 2;
+  }).map(text => text.textContent);
+})"""
+FAINT_WORDS = """() => {
+  const light = ([r, g, b]) => [r, g, b].map(v => v <= .03928 ? v / 12.92
+    : ((v + .055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], .05);
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+  const parts = colour => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => v / 255);
+  };
+  const paper = light(parts(getComputedStyle(document.body).backgroundColor));
+  return [...document.querySelectorAll("figure svg text")].filter(text => {
+    const at = text.getBoundingClientRect();
+    const on = image => (box => box.left < at.left && at.right < box.right && box.top < at.top
+      && at.bottom < box.bottom)(image.getBoundingClientRect());
+    if (!text.textContent.trim() || [...text.closest("svg").querySelectorAll("image")].some(on))
+      return false;
+    const words = light(parts(getComputedStyle(text).fill));
+    return Math.max(words, paper) / Math.min(words, paper) < 4.5;
+  }).map(text => text.textContent.trim() + getComputedStyle(text).fill);
+}"""
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_words_of_a_drawing_are_inside_it_and_legible(open_page, name):
+    page = open_page((SITE / name).as_uri())
+    assert page.evaluate(WORDS_OUT) == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+        assert page.evaluate(FAINT_WORDS) == [], scheme
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_machinery_is_out_of_sight(name):
     """Code that draws is folded and named; what the tools read is not on the page."""
