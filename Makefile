@@ -1,4 +1,4 @@
-# make book · make test · make chapters [CHAPTER=02] · make serve · make bench
+# make book · make pdf · make epub · make test · make chapters [CHAPTER=02] · make serve · make bench
 # Everything is set up in .venv, from the lock in requirements/.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ BIN := .venv/bin
 SITE := _build/html
 
 .DELETE_ON_ERROR:
-.PHONY: help book test test-colab lint chapters serve bench lighthouse lock repository
+.PHONY: help book pdf epub test test-colab lint chapters serve bench lighthouse lock repository
 .PHONY: actions data drawings vendor clean
 
 help:
@@ -33,6 +33,10 @@ $(BIN)/python:
 book: .venv/book.done
 	$(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml -W -n --keep-going -q
 	@echo "The book is built. Open file://$(CURDIR)/$(SITE)/index.html, or: make serve"
+
+# pdf needs Chromium
+pdf epub: book
+	$(BIN)/python tools/offline.py $@
 
 test: .venv/test.done book lint
 	$(BIN)/python tools/run_tests.py

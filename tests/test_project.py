@@ -170,4 +170,4 @@ def test_publishing_stops_while_the_address_is_an_example():
     assert "make repository URL=" in repository.unpublishable("https://github.com/example/book")
     assert repository.unpublishable("https://github.com/owner/example") is None
     steps = (ROOT / ".github/workflows/publish.yml").read_text("utf8")
-    assert 0 < steps.index("tools/repository.py --published") < steps.index("make book")
+    assert 0 < steps.index("tools/repository.py --published") < steps.index("make pdf epub")

@@ -1,10 +1,17 @@
 """The book on paper: pages that are printed, the PDF, the EPUB."""
 
+import json
+import os
 from pathlib import Path
 
+import lxml.html
+import pypdf
 import pytest
 
-SITE = Path(__file__).parents[2] / "_build" / "html"
+import offline
+
+ROOT = Path(__file__).parents[2]
+SITE = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
 PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.glob("*/*.html"))
 A4_COLUMN = 658  # px between the margins of A4
 # What reaches beyond the column, and listings whose lines would be cut.
@@ -28,3 +35,62 @@ def test_a_page_prints_unfolded_uncut_and_in_dark_ink(open_page, name):
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.locator("details.ae-solution[open]").count() == 0
+
+
+# ---- one PDF ----
+
+
+@pytest.fixture(scope="module")
+def book(chromium, site, tmp_path_factory):
+    """The book as a PDF, read."""
+    path = tmp_path_factory.mktemp("pdf") / "book.pdf"
+    offline.make_pdf(site, path, chromium)
+    return pypdf.PdfReader(path)
+
+
+@pytest.fixture(scope="module")
+def begins(book):
+    """``{bookmark: number of its sheet}``, in order."""
+    marks = [mark for mark in book.outline if not isinstance(mark, list)]
+    return {mark.title: book.get_destination_page_number(mark) for mark in marks}
+
+
+def test_the_pdf_has_a_bookmark_for_each_page_and_section(book, begins):
+    titles = []
+    for name in offline.in_order(SITE):
+        (heading,) = lxml.html.parse(SITE / name).xpath("//article//h1")
+        titles.append(" ".join(heading.text_content().removesuffix("#").split()))
+    assert list(begins) == titles
+    sections = [len(marks) for marks in book.outline if isinstance(marks, list)]
+    assert sum(sections) > 6 * len(PAGES) / 2
+    sheets = list(begins.values())
+    assert sheets == sorted(set(sheets)) and sheets[0] == 0
+
+
+def test_the_pdf_keeps_its_links_and_numbers_its_pages(book, begins):
+    inside = 0
+    for page in book.pages:
+        for note in page.get("/Annots") or []:
+            note = note.get_object()
+            inside += "/Dest" in note
+            address = str(note.get("/A", {}).get("/URI", "https:"))
+            assert address.startswith(("https:", "http://www.")), address
+    assert inside > 1000
+    for number in list(begins.values())[1:4]:
+        assert str(number + 1) in book.pages[number].extract_text().split()
+
+
+def test_the_pdf_has_every_solution_and_whole_lines(book, begins):
+    """Of one chapter: each line of its folded solutions and its longest lines of all."""
+    start, end = (next(n for title, n in begins.items() if title.startswith(c)) for c in "23")
+    text = "".join("".join(book.pages[n].extract_text().split()) for n in range(start, end))
+    cells = json.loads((ROOT / "chapters" / "02_dense.ipynb").read_text("utf8"))["cells"]
+    cells = [cell for cell in cells if cell["cell_type"] == "code"]
+    solutions = [
+        "".join(c["source"]) for c in cells if "solution" in c["metadata"].get("tags", ())
+    ]
+    lines = [line for source in solutions for line in source.splitlines()[1:]]
+    every = "\n".join("".join(cell["source"]) for cell in cells).splitlines()
+    lines += sorted((line for line in every if "#" not in line), key=len)[-20:]
+    assert len(lines) > 40
+    assert [line for line in lines if "".join(line.split()) not in text] == []
