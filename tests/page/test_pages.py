@@ -269,8 +269,12 @@ FAINT_WORDS = """() => {
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_the_words_of_a_drawing_are_inside_it_and_legible(open_page, name):
-    page = open_page((SITE / name).as_uri())
+    page = open_page((SITE / name).as_uri(), width=1400)
     assert page.evaluate(WORDS_OUT) == []
+    outputs = page.locator(".cell_output pre").evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
+    )
+    assert outputs == [], "wider than the column of a wide screen"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
