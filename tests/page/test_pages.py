@@ -12,6 +12,7 @@ import pytest
 
 import repository
 from ae_lib.claims import inline_parts, read_ledger, rows_of, typeset
+from ae_lib.widgets._static import classic_script
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
@@ -234,6 +235,15 @@ def test_the_label_of_a_claim_is_large_enough_to_touch(open_page, width):
         )
         assert len(boxes) > 10
         assert min(min(box) for box in boxes) >= 44
+
+
+def test_an_explorer_on_a_page_runs_the_script_of_today():
+    mounts = [(name, m) for name in CHAPTERS for m in find(name, "//*[@data-ae-mount]")]
+    assert {mount.get("data-ae-mount") for _, mount in mounts} == {"latent-map", "sentence-path"}
+    for name, mount in mounts:
+        kind = mount.get("data-ae-mount").replace("-", "_")
+        module = ROOT / "ae_lib" / "widgets" / f"{kind}.js"
+        assert f"<script>\n{classic_script(module.read_text('utf8'))}\n</script>" in read(name)
 
 
 # Words of a drawing that reach out of it, and those of too little contrast with the page.
