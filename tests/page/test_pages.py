@@ -13,6 +13,7 @@ import pytest
 
 import repository
 from ae_lib.claims import inline_parts, read_ledger, rows_of, typeset
+from ae_lib.widgets._static import classic_script
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
@@ -237,6 +238,15 @@ def test_the_label_of_a_claim_is_large_enough_to_touch(open_page, width):
         assert min(min(box) for box in boxes) >= 44
 
 
+def test_an_explorer_on_a_page_runs_the_script_of_today():
+    mounts = [(name, m) for name in CHAPTERS for m in find(name, "//*[@data-ae-mount]")]
+    assert {mount.get("data-ae-mount") for _, mount in mounts} == {"latent-map", "sentence-path"}
+    for name, mount in mounts:
+        kind = mount.get("data-ae-mount").replace("-", "_")
+        module = ROOT / "ae_lib" / "widgets" / f"{kind}.js"
+        assert f"<script>\n{classic_script(module.read_text('utf8'))}\n</script>" in read(name)
+
+
 # Words of a drawing that reach out of it, and those of too little contrast with the page.
 # Those on an image do not stand on paper; of a formula's words the box is larger than the ink.
 WORDS_OUT = """() => [...document.querySelectorAll("figure svg")].flatMap(svg => {
@@ -270,8 +280,12 @@ FAINT_WORDS = """() => {
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_the_words_of_a_drawing_are_inside_it_and_legible(open_page, name):
-    page = open_page((SITE / name).as_uri())
+    page = open_page((SITE / name).as_uri(), width=1400)
     assert page.evaluate(WORDS_OUT) == []
+    outputs = page.locator(".cell_output pre").evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
+    )
+    assert outputs == [], "wider than the column of a wide screen"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
