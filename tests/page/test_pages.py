@@ -125,15 +125,16 @@ def test_a_page_opens_from_a_stick_for_everyone(open_page, name):
         assert "@title" not in solution.inner_text()
     page.evaluate(UNFOLD)
     page.evaluate(THIN_OUT)
-    options = {"resultTypes": ["violations"], "preload": False}
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
-        found = Axe().run(page, options=options).response["violations"]
-        told = [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in found]
-        assert not told, f"{scheme}: {json.dumps(told, indent=1)}"
-        options["runOnly"] = ["color-contrast"]  # nothing else differs between the themes
-    page.set_viewport_size({"width": 390, "height": 844})
+    for width, height in ((1400, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        options = {"resultTypes": ["violations"], "preload": False}
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+            found = Axe().run(page, options=options).response["violations"]
+            told = [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in found]
+            assert not told, f"{scheme}, {width} px: {json.dumps(told, indent=1)}"
+            options["runOnly"] = ["color-contrast"]  # nothing else differs between the themes
     wide = page.evaluate(STICKING_OUT)
     assert not wide, f"beyond the edge of a 390 px screen: {wide[:3]}"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

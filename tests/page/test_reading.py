@@ -39,7 +39,10 @@ def test_the_system_s_colours_hold_without_a_script(open_page):
         with_script = open_page(uri(CHAPTERS[1]), color_scheme=scheme)
         without = open_page(uri(CHAPTERS[1]), color_scheme=scheme, java_script_enabled=False)
         assert without.evaluate(COLOURS) == with_script.evaluate(COLOURS), scheme
+        without.set_viewport_size({"width": 390, "height": 844})
         assert not without.locator(".primary-toggle").is_visible()
+        chapter = without.locator(".bd-sidebar-primary a", has_text="Glossary")
+        assert 0 <= chapter.bounding_box()["x"] < 100
 
 
 def test_on_a_phone_the_ways_on_stand_below_each_other(open_page):

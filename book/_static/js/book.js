@@ -8,10 +8,6 @@
     try { localStorage.setItem(key, value); } catch (error) { /* private reading */ }
   };
 
-  const recall = (key) => {
-    try { return localStorage.getItem(key); } catch (error) { return null; }
-  };
-
   // --- Colours: light, dark, or as the system has them.
   const dark = matchMedia("(prefers-color-scheme: dark)");
   function setMode(mode) {
@@ -169,7 +165,6 @@
 
   // --- A box wider than the column scrolls, shows it, and takes the focus; one that fits need not.
   function tendScrollers() {
-    root.classList.toggle("ae-wrapped", recall("wrap") === "yes");
     const watch = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) {
         if (!isIntersecting) continue;
@@ -180,7 +175,15 @@
       }
     }, { rootMargin: "200px" });
     const boxes = all("[tabindex='0']:is(pre, .math, .ae-drawing, .pst-scrollable-table-container)");
-    boxes.forEach((box) => watch.observe(box));
+    const tend = () => boxes.forEach((box) => { watch.unobserve(box); watch.observe(box); });
+    tend();
+    let width = innerWidth;
+    addEventListener("resize", () => {
+      if (width === innerWidth) return;
+      width = innerWidth;
+      boxes.forEach((box) => { box.tabIndex = 0; });
+      tend();
+    });
 
     // One switch for the long lines of all listings, at each that has some.
     const isLong = (pre) => {
@@ -202,7 +205,7 @@
         const wrapped = root.classList.toggle("ae-wrapped");
         remember("wrap", wrapped ? "yes" : "no");
         all(".ae-wrap").forEach((other) => { other.ariaPressed = wrapped; });
-        boxes.forEach((box) => { watch.unobserve(box); watch.observe(box); });
+        tend();
         scrollBy({ top: button.getBoundingClientRect().top - before, behavior: "instant" });
       });
       listing.append(button);
