@@ -53,6 +53,19 @@ def book(chromium, site, tmp_path_factory):
     return pypdf.PdfReader(path)
 
 
+def test_the_front_page_offers_what_is_there(tmp_path):
+    front = tmp_path / "index.html"
+    front.write_text(f"<p>{offline.MARK}</p>", "utf8")
+    for files in ([], ["autoencoders.pdf"], ["autoencoders.pdf", "autoencoders.epub"]):
+        for name in files:
+            (tmp_path / name).write_bytes(bytes(1_400_000))
+        offline.offer(tmp_path)
+        assert lxml.html.parse(front).xpath("//a/@href") == files
+    assert offline.MARK in (SITE / "index.html").read_text("utf8") or any(
+        (SITE / name).exists() for name in offline.FILES
+    )
+
+
 @pytest.fixture(scope="module")
 def begins(book):
     """``{bookmark: number of its sheet}``, in order."""
