@@ -30,6 +30,7 @@ class BookEpub(Epub3Builder):
     def init(self):
         shutil.rmtree(self.outdir, ignore_errors=True)
         Path(self.outdir).mkdir(parents=True)
+        self.config.html_additional_pages = {}  # the search, which is a script
         super().init()
 
     def get_toc(self):

@@ -55,11 +55,11 @@ def _kind(node):
 def _parts(kind, node):
     """The title and the text of a thing."""
     if kind == "claim":
-        label, said, number = (
+        label, said, rows = (
             next((part for part in node.iter() if _has(part, f"ae-claim-{name}")), None)
-            for name in ("label", "text", "number")
+            for name in ("label", "text", "rows")
         )
-        return f"{_text(label)}: {_text(said)}", _text(number)
+        return f"{_text(label)}: {_text(said)}", _text(rows)
     if kind == "term":
         return _text(node), _text(node.getnext())
     if kind in ("figure", "source"):

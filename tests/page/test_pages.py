@@ -309,7 +309,7 @@ def test_machinery_is_out_of_sight(name):
     assert "Not answered yet" not in "".join(
         box.text_content() for box in find(name, "//*[contains(@class, 'cell_output')]")
     )
-    assert not find(name, "//details[not(.//div[@class and .//*[text()]])]"), "an empty fold"
+    assert not find(name, "//article//details[not(.//div[@class and .//*[text()]])]")
 
 
 # ---- what only a server shows ----
