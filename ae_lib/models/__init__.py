@@ -12,6 +12,7 @@ _WHERE = {
     "ContractiveAutoencoder": "regularised",
     "KSparse": "regularised",
     "LSTM": "_lstm",
+    "RecurrentLM": "recurrent",
     "Seq2SeqAutoencoder": "seq2seq",
     "TransformerLM": "transformer",
 }

@@ -181,8 +181,14 @@ class _Block(layers.Layer):
         self.drop_2 = _dropout(dropout, policy, named("drop_2"))
         self.built = True
 
-    def call(self, x, training=None):
-        mixed = ops.dot_product_attention(*self.query_key_value(x), is_causal=True)
+    def call(self, x, sees=None, training=None):
+        """Each position sees those up to its own, or those that ``sees`` says.
+
+        sees: booleans that broadcast to (n, heads, positions, positions seen).
+        """
+        query, key, value = self.query_key_value(x)
+        causal = sees is None
+        mixed = ops.dot_product_attention(query, key, value, mask=sees, is_causal=causal)
         return self.finish(x, mixed, training)
 
     def step(self, x, cache, position):

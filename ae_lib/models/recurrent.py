@@ -1,0 +1,109 @@
+"""An LSTM language model: each word from the words before it, which one state remembers."""
+
+import keras
+from keras import layers, ops
+
+from ae_lib._checks import as_size, share
+from ae_lib.models._lstm import LSTM, product, split_policy
+from ae_lib.models._tokens import TokenModel
+from ae_lib.text import EOS
+
+
+@keras.saving.register_keras_serializable("ae_lib")
+class RecurrentLM(TokenModel):
+    """One LSTM between two uses of one embedding.
+
+    Source: Mikolov et al. (2010) with the cell of Hochreiter & Schmidhuber (1997); one table
+    for reading and for writing, as in Press & Wolf (2017); dropout before and after the
+    recurrence, as in Zaremba et al. (2014).
+
+    Args:
+        vocabulary_size: ids are 0…vocabulary_size − 1; 0 <pad>, 1 <unk>, 2 <bos>, 3 <eos>.
+        units: size of the LSTM's state.
+        embedding_size: size of a word's vector.
+        dropout: share of the values of word vectors and of the LSTM's outputs that training
+            drops, in [0, 1).
+        matmul_dtype: "bfloat16" for faster matrix products where the processor has them;
+            None: full precision.
+        dtype: a Keras policy; of one with 16 bits the 16-bit type becomes ``matmul_dtype``,
+            and everything else is float32.
+
+    Raises:
+        TypeError, ValueError: a size that is no whole number ≥ 1, a share out of range.
+
+    It takes and gives what ``TransformerLM`` does; a sentence may be of any length. With V
+    words, vectors of E and U units it has V·(E + 1) + 4·U·(E + U + 1) + (U + 1)·E weights.
+
+    Example:
+        >>> model = RecurrentLM(1000, units=64, embedding_size=32)
+        >>> tuple(model(np.array([[7, 8, 9, 0]])).shape)
+        (1, 5, 1000)
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        units=512,
+        embedding_size=256,
+        dropout=0.0,
+        matmul_dtype=None,
+        dtype=None,
+        **options,
+    ):
+        policy, matmul_dtype = split_policy(dtype, matmul_dtype)
+        super().__init__(dtype=policy, **options)
+        self.vocabulary_size = as_size(vocabulary_size, "vocabulary_size", least=EOS + 1)
+        self.units = as_size(units, "units")
+        self.embedding_size = as_size(embedding_size, "embedding_size")
+        self.dropout = share(dropout, "dropout", one=False)
+        self.matmul_dtype = matmul_dtype
+        self.embedding = self.add_weight(
+            shape=(vocabulary_size, embedding_size),
+            initializer=keras.initializers.RandomNormal(stddev=embedding_size**-0.5),
+            name="embedding",
+        )
+        self.lstm = LSTM(units, matmul_dtype=matmul_dtype, dtype=policy, name="lstm")
+        self.lstm.build((None, None, embedding_size))
+        self.to_word = layers.Dense(embedding_size, dtype=policy, name="to_word")
+        self.to_word.build((None, units))
+        self.word_bias = self.add_weight(
+            shape=(vocabulary_size,), initializer="zeros", name="word_bias"
+        )
+        self.drop = layers.Dropout(dropout, dtype=policy, name="drop")
+        self.built = True
+
+    # Inside the graph
+
+    def call(self, tokens, training=None):
+        """Logits of each next word, float32 (n, T + 1, vocabulary_size)."""
+        seen = self.decoder_input(tokens)
+        outputs = self.lstm(self.drop(self.embed(seen), training=training))[0]
+        return self.logits(self.drop(outputs, training=training))
+
+    def embed(self, tokens):
+        """Word vectors: int (…) → float32 (…, embedding_size)."""
+        return ops.take(self.embedding, tokens, axis=0)
+
+    def logits(self, h):
+        """Scores of all words: (…, units) → float32 (…, vocabulary_size)."""
+        flat = ops.reshape(self.to_word(h), (-1, self.embedding_size))
+        scores = product(flat, ops.transpose(self.embedding), self.matmul_dtype) + self.word_bias
+        return ops.reshape(scores, (*ops.shape(h)[:-1], self.vocabulary_size))
+
+    def initial_state(self, n):
+        """The state before the first word of ``n`` sentences: see ``ae_lib.decoding``."""
+        zeros = ops.zeros((n, self.units), dtype=self.compute_dtype)
+        return zeros, zeros
+
+    def step(self, state, tokens):
+        """Write one word: ``(logits, state)``; see ``ae_lib.decoding``."""
+        h, c = self.lstm.step(self.lstm.project(self.embed(tokens)), *state)
+        return self.logits(h), (h, c)
+
+    def check_conditioning(self, n):
+        """Return the number of sentences to write, or say that it is none."""
+        return as_size(n, "conditioning, the number of sentences to write")
+
+    def get_config(self):
+        names = ("vocabulary_size", "units", "embedding_size", "dropout", "matmul_dtype")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
