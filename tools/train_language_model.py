@@ -272,7 +272,7 @@ class Teachers:
         import jax
 
         rows, width = self.rows, self.run.recipe["row"]
-        of = {name: ((rows, width), "int32") for name in ("seen", "target", "place")}
+        of = dict.fromkeys(("seen", "target", "place"), ((rows, width), "int32"))
         of["soft"] = (rows, width, len(self.run.vocabulary)), "bfloat16"
         of["real"] = (rows,), "float32"
         return {name: jax.ShapeDtypeStruct(*what) for name, what in of.items()}
