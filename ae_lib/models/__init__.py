@@ -15,6 +15,8 @@ _WHERE = {
     "RecurrentLM": "recurrent",
     "Seq2SeqAutoencoder": "seq2seq",
     "TransformerLM": "transformer",
+    "MaskedLM": "transformer",
+    "TransformerSeq2Seq": "transformer",
 }
 __all__ = list(_WHERE)
 

@@ -30,9 +30,9 @@ def _checking(name):
 class _Batches(keras.utils.PyDataset):
     """Another's batches, each checked when it is read."""
 
-    def __init__(self, dataset, vocabulary_size):
+    def __init__(self, dataset, check):
         super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
-        self.dataset, self.vocabulary_size = dataset, vocabulary_size
+        self.dataset, self.check = dataset, check
         self.on_epoch_begin, self.on_epoch_end = dataset.on_epoch_begin, dataset.on_epoch_end
 
     num_batches = property(lambda self: self.dataset.num_batches)
@@ -40,7 +40,7 @@ class _Batches(keras.utils.PyDataset):
     def __getitem__(self, i):
         batch = self.dataset[i]
         x = batch[0] if isinstance(batch, tuple) else batch
-        as_tokens(x, f"batch {i}", self.vocabulary_size, PAD)
+        self.check(x, f"batch {i}")
         return batch
 
 
@@ -89,7 +89,7 @@ class TokenModel(keras.Model):
         target = self.decoder_target(x)
         nats = self.token_nats(target, y_pred, training)
         weight = ops.cast(target != PAD, nats.dtype)
-        return ops.sum(nats * weight) / ops.sum(weight)
+        return ops.sum(nats * weight) / ops.maximum(ops.sum(weight), 1)
 
     def token_nats(self, target, y_pred, training=False):
         """Cross-entropy of each token in nats, (n, T + 1); any number where it is padding."""
@@ -111,7 +111,7 @@ class TokenModel(keras.Model):
     def _checked(self, x, y=None, name="x"):
         """``x``, if it is fit to train on: a list as an array, all else as it came."""
         if isinstance(x, keras.utils.PyDataset):
-            return _Batches(x, self.vocabulary_size)
+            return _Batches(x, self.check_tokens)
         if not (isinstance(x, (list, tuple)) or hasattr(x, "__array__")):
             return x
         tokens = self.check_tokens(x, name)
@@ -119,3 +119,27 @@ class TokenModel(keras.Model):
         if y is not None and y.ndim and not np.array_equal(y, tokens):
             raise ValueError(f"{name}: its targets are the tokens themselves; give no other y")
         return x if hasattr(x, "__array__") else tokens
+
+
+class PairModel(TokenModel):
+    """A model of two versions of each sentence, int (n, 2, T): what it sees, what should be."""
+
+    def check_tokens(self, tokens, name="tokens"):
+        """Return ``tokens`` as int32 (n, 2, T), T ≥ 1, or say what is wrong with them.
+
+        Raises:
+            TypeError: not whole numbers.
+            ValueError: not three axes, the second of 2; each version as for ``TokenModel``.
+        """
+        array = to_array(tokens, name, "whole numbers")
+        if array.ndim != 3 or array.shape[1] != 2:
+            raise ValueError(
+                f"{name}: expected shape (n, 2, T), what is seen and what should be, got "
+                f"{array.shape}; make it by text.pairs(seen, tokens)"
+            )
+        flat = super().check_tokens(array.reshape(-1, array.shape[2]), name)
+        return flat.reshape(-1, 2, flat.shape[1])
+
+    def check_one(self, tokens, name="tokens"):
+        """Return one version, int32 (n, T), or say what is wrong with it."""
+        return super().check_tokens(tokens, name)

@@ -1,56 +1,32 @@
-"""A decoder-only Transformer language model: each word from the words before it, no code."""
+"""Transformers of one kind of block, told apart by what sees what.
+
+* ``TransformerLM``, a decoder: each word sees those before it (GPT).
+* ``MaskedLM``, an encoder: each word sees all, and some are hidden (BERT).
+* ``TransformerSeq2Seq``, both: the words that are written see those before them and all that
+  was read (the Transformer of 2017; BART, if what is read is a damaged copy).
+"""
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from ae_lib._checks import as_size, share
-from ae_lib.models._tokens import TokenModel
-from ae_lib.text import EOS
-
-_STDDEV = 0.02  # of all first weights, as in GPT-2
-_EPSILON = 1e-5
+from ae_lib.models._blocks import STDDEV, Block, dropout_layer, norm, normal
+from ae_lib.models._tokens import PairModel, TokenModel
+from ae_lib.text import EOS, PAD
 
 
-@keras.saving.register_keras_serializable("ae_lib")
-class TransformerLM(TokenModel):
-    """A decoder-only Transformer in the manner of GPT-2.
+class _Transformer(TokenModel):
+    """What the three share: two tables, a stack of blocks, a last normalisation.
 
-    Source: Vaswani et al. (2017), the decoder without its view of an encoder; Radford et al.
-    (2019): normalisation before each part and at the end, GELU, learned positions, a
-    feed-forward part four times as wide, and first weights N(0, 0.02²), those that write to
-    the residual stream divided by √(2 · layers). The output's table is the embedding (Press
-    & Wolf 2017). Dropout acts on the embedded words and on each part's output, not on the
-    attention's weights, which fused kernels never write down.
-
-    Args:
-        vocabulary_size: ids are 0…vocabulary_size − 1; 0 <pad>, 1 <unk>, 2 <bos>, 3 <eos>.
-        width: size of a word's vector all the way up, a multiple of ``heads``.
-        layers: number of blocks, each attention and feed-forward.
-        heads: attention heads in a block.
-        length: positions, that of <bos> included: sentences of up to length − 1 words.
-        dropout: share of values that training drops, in [0, 1).
-        dtype: a Keras dtype policy; with "mixed_bfloat16" the products and the residual
-            stream are bfloat16, the weights and the softmax float32.
-
-    Raises:
-        TypeError, ValueError: a size that is no whole number ≥ 1, a width that the heads do
-            not divide, a share out of range.
-
-    Input everywhere: int (n, T) ids of words, right-padded with 0, without <bos> and <eos>,
-    T < length. The model adds these itself. Called, it gives the logits float32
-    (n, T + 1, vocabulary_size) of each next word, the last that of <eos>; its loss, in nats
-    per token, is the mean over words and <eos>, padding left out. Train it with
-    ``compile(optimizer)`` and ``fit(tokens)``.
-
-    With V words, width W, L layers and P positions it has
-    (V + P)·W + L·(12·W² + 13·W) + 2·W weights.
-
-    Example:
-        >>> model = TransformerLM(1000, width=64, layers=2, heads=4, length=16)
-        >>> tuple(model(np.array([[7, 8, 9, 0]])).shape)
-        (1, 5, 1000)
+    Source: Vaswani et al. (2017); Radford et al. (2019): normalisation before each part and at
+    the end, GELU, learned positions, a feed-forward part four times as wide, and first weights
+    N(0, 0.02²), those that write to the residual stream divided by √(2 · layers). The output's
+    table is the embedding (Press & Wolf 2017). Dropout acts on the embedded words and on each
+    part's output, not on the attention's weights, which fused kernels never write down.
     """
+
+    crossing = False  # whether the blocks look at what was read, too
 
     def __init__(
         self, vocabulary_size, width=256, layers=4, heads=4, length=64, dropout=0.0, **options
@@ -65,78 +41,42 @@ class TransformerLM(TokenModel):
             raise ValueError(f"width: expected a multiple of heads, {heads}, got {width}")
         self.dropout = share(dropout, "dropout", one=False)
         for name, size in (("embedding", vocabulary_size), ("positions", length)):
-            weight = self.add_weight(shape=(size, width), initializer=_normal(), name=name)
+            weight = self.add_weight(shape=(size, width), initializer=normal(), name=name)
             setattr(self, name, weight)
-        sizes = {"width": width, "heads": heads, "dropout": dropout, "dtype": self.dtype_policy}
-        stddev = _STDDEV / np.sqrt(2 * layers)
-        self.drop = _dropout(dropout, self.dtype_policy, "drop")
-        self.blocks = [_Block(**sizes, stddev=stddev, name=f"block_{i}") for i in range(layers)]
-        self.norm = _norm(width, self.dtype_policy, "norm")
+        self.drop = dropout_layer(dropout, self.dtype_policy, "drop")
+        self.blocks, self.norm = self._stack("block", self.crossing), self._last_norm("norm")
         self.built = True
 
-    # Inside the graph
+    def _stack(self, name, crossing=False):
+        sizes = {"width": self.width, "heads": self.heads, "dropout": self.dropout}
+        sizes |= {"dtype": self.dtype_policy, "crossing": crossing}
+        sizes["stddev"] = STDDEV / np.sqrt(2 * self.depth)
+        return [Block(**sizes, name=f"{name}_{i}") for i in range(self.depth)]
 
-    def call(self, tokens, training=None):
-        """Logits of each next word, float32 (n, T + 1, vocabulary_size).
+    def _last_norm(self, name):
+        return norm(self.width, self.dtype_policy, name)
 
-        Raises:
-            ValueError: more words than the model has positions for.
-        """
-        seen = self.decoder_input(tokens)
-        self._check_length(seen.shape[1], "tokens")
+    def embed(self, tokens, training=None):
+        """Words and their places: int (n, T) → (n, T, width)."""
+        table, here = (ops.cast(w, self.compute_dtype) for w in (self.embedding, self.positions))
+        x = ops.take(table, tokens, axis=0) + here[: ops.shape(tokens)[1]]
+        return self.drop(x, training=training)
+
+    def logits(self, states):
+        """Scores of all words: (…, width) → float32 (…, vocabulary_size)."""
         table = ops.cast(self.embedding, self.compute_dtype)
-        here = ops.cast(self.positions, self.compute_dtype)[: ops.shape(seen)[1]]
-        x = self.drop(ops.take(table, seen, axis=0) + here, training=training)
-        for block in self.blocks:
-            x = block(x, training=training)
-        return ops.cast(ops.matmul(self.norm(x), ops.transpose(table)), "float32")
-
-    def initial_state(self, n):
-        """The state before the first word of ``n`` sentences: see ``ae_lib.decoding``.
-
-        A cache of each block's keys and values, as long as there are positions.
-        """
-        shape = (n, self.length, self.heads, self.width // self.heads)
-        empty = ops.zeros(shape, dtype=self.compute_dtype)
-        return ops.zeros((n,), dtype="int32"), [(empty, empty) for _ in self.blocks]
-
-    def step(self, state, tokens):
-        """Write one word.
-
-        Args:
-            state: from ``initial_state`` or the step before.
-            tokens: int (n,), the word before; <bos> at first.
-
-        Returns:
-            ``(logits, state)``: float32 (n, vocabulary_size), and the state after.
-        """
-        position, caches = state
-        table = ops.cast(self.embedding, self.compute_dtype)
-        here = ops.cast(self.positions, self.compute_dtype)
-        x = (ops.take(table, tokens, axis=0) + ops.take(here, position, axis=0))[:, None]
-        after = []
-        for block, cache in zip(self.blocks, caches, strict=True):
-            x, cache = block.step(x, cache, position)
-            after.append(cache)
-        logits = ops.matmul(self.norm(x)[:, 0], ops.transpose(table))
-        return ops.cast(logits, "float32"), (position + 1, after)
-
-    def check_conditioning(self, n):
-        """Return the number of sentences to write, or say that it is none."""
-        return as_size(n, "conditioning, the number of sentences to write")
-
-    # From NumPy
+        return ops.cast(ops.matmul(states, ops.transpose(table)), "float32")
 
     def check_tokens(self, tokens, name="tokens"):
-        """Return ``tokens`` as int32 (n, T), T ≥ 1, or say what is wrong with them.
+        """Return ``tokens`` as whole numbers of the model's shape, or say what is wrong.
 
         Raises:
             TypeError: not whole numbers.
-            ValueError: not two axes, too long, an id outside the vocabulary, padding before
-                a word.
+            ValueError: another number of axes, too long, an id outside the vocabulary, padding
+                before a word.
         """
         array = super().check_tokens(tokens, name)
-        self._check_length(array.shape[1] + 1, name)
+        self._check_length(array.shape[-1] + 1, name)
         return array
 
     def _check_length(self, positions, name):
@@ -153,78 +93,212 @@ class TransformerLM(TokenModel):
         return {**super().get_config(), **config, "layers": self.depth}
 
 
-class _Block(layers.Layer):
-    """Attention and feed-forward, each after a normalisation and added to what came in."""
+@keras.saving.register_keras_serializable("ae_lib")
+class TransformerLM(_Transformer):
+    """A decoder-only Transformer in the manner of GPT-2: no code, each word from those before.
 
-    def __init__(self, width, heads, dropout, stddev, **options):
-        super().__init__(**options)
-        self.width, self.heads = width, heads
-        policy = self.dtype_policy
+    Args:
+        vocabulary_size: ids are 0…vocabulary_size − 1; 0 <pad>, 1 <unk>, 2 <bos>, 3 <eos>.
+        width: size of a word's vector all the way up, a multiple of ``heads``.
+        layers: number of blocks, each attention and feed-forward.
+        heads: attention heads in a block.
+        length: positions, that of <bos> included: sentences of up to length − 1 words.
+        dropout: share of values that training drops, in [0, 1).
+        dtype: a Keras dtype policy; with "mixed_bfloat16" the products and the residual
+            stream are bfloat16, the weights and the softmax float32.
 
-        def named(part):  # on PyTorch Keras knows a weight by its path: no two may share one
-            return f"{self.name}_{part}"
+    Raises:
+        TypeError, ValueError: a size that is no whole number ≥ 1, a width that the heads do
+            not divide, a share out of range.
+    Input everywhere: int (n, T) ids of words, right-padded with 0, without <bos> and <eos>,
+    T < length. The model adds these itself. Called, it gives the logits float32
+    (n, T + 1, vocabulary_size) of each next word, the last that of <eos>; its loss, in nats
+    per token, is the mean over words and <eos>, padding left out. Train it with
+    ``compile(optimizer)`` and ``fit(tokens)``.
 
-        def dense(part, inputs, outputs, stddev=_STDDEV):
-            layer = layers.Dense(
-                outputs, kernel_initializer=_normal(stddev), dtype=policy, name=named(part)
-            )
-            layer.build((None, inputs))
-            return layer
+    With V words, width W, L layers and P positions it has
+    (V + P)·W + L·(12·W² + 13·W) + 2·W weights.
 
-        self.norm_1 = _norm(width, policy, named("norm_1"))
-        self.to_qkv = dense("to_qkv", width, 3 * width)
-        self.from_heads = dense("from_heads", width, width, stddev)
-        self.norm_2 = _norm(width, policy, named("norm_2"))
-        self.widen = dense("widen", width, 4 * width)
-        self.narrow = dense("narrow", 4 * width, width, stddev)
-        self.drop_1 = _dropout(dropout, policy, named("drop_1"))
-        self.drop_2 = _dropout(dropout, policy, named("drop_2"))
-        self.built = True
+    Example:
+        >>> model = TransformerLM(1000, width=64, layers=2, heads=4, length=16)
+        >>> tuple(model(np.array([[7, 8, 9, 0]])).shape)
+        (1, 5, 1000)
+    """
 
-    def call(self, x, sees=None, training=None):
-        """Each position sees those up to its own, or those that ``sees`` says.
+    # Inside the graph
 
-        sees: booleans that broadcast to (n, heads, positions, positions seen).
+    def call(self, tokens, training=None):
+        """Logits of each next word, float32 (n, T + 1, vocabulary_size).
+
+        Raises:
+            ValueError: more words than the model has positions for.
         """
-        query, key, value = self.query_key_value(x)
-        causal = sees is None
-        mixed = ops.dot_product_attention(query, key, value, mask=sees, is_causal=causal)
-        return self.finish(x, mixed, training)
+        return self.logits(self.states(tokens, training))
 
-    def step(self, x, cache, position):
-        """One position, x (n, 1, width), after those whose keys and values are in the cache."""
-        query, *new = self.query_key_value(x)
-        places, position = ops.arange(cache[0].shape[1], dtype="int32"), position[:, None]
-        here = (places == position)[:, :, None, None]
-        cache = tuple(ops.where(here, a, b) for a, b in zip(new, cache, strict=True))
-        seen = (places <= position)[:, None, None]
-        return self.finish(x, ops.dot_product_attention(query, *cache, mask=seen)), cache
+    def states(self, tokens, training=None):
+        """What the model makes of <bos> and each word: (n, T + 1, width), after the last norm."""
+        seen = self.decoder_input(tokens)
+        self._check_length(seen.shape[1], "tokens")
+        x = self.embed(seen, training)
+        for block in self.blocks:
+            x = block(x, training=training)
+        return self.norm(x)
 
-    def query_key_value(self, x):
-        """Three arrays (n, positions, heads, width / heads)."""
-        shape = (*ops.shape(x)[:2], self.heads, self.width // self.heads)
-        return [ops.reshape(a, shape) for a in ops.split(self.to_qkv(self.norm_1(x)), 3, axis=-1)]
+    def initial_state(self, n):
+        """The state before the first word of ``n`` sentences: see ``ae_lib.decoding``.
 
-    def finish(self, x, mixed, training=None):
-        """What follows the attention's sums (n, positions, heads, width / heads)."""
-        mixed = self.from_heads(ops.reshape(mixed, ops.shape(x)))
-        x = x + self.drop_1(mixed, training=training)
-        wide = ops.gelu(self.widen(self.norm_2(x)), approximate=True)
-        return x + self.drop_2(self.narrow(wide), training=training)
+        A cache of each block's keys and values, as long as there are positions.
+        """
+        return _no_words(self, n)
 
+    def step(self, state, tokens):
+        """Write one word.
 
-def _normal(stddev=_STDDEV):
-    """A fresh initializer: one that is used twice gives the same numbers twice."""
-    return keras.initializers.RandomNormal(stddev=stddev)
+        Args:
+            state: from ``initial_state`` or the step before.
+            tokens: int (n,), the word before; <bos> at first.
 
+        Returns:
+            ``(logits, state)``: float32 (n, vocabulary_size), and the state after.
+        """
+        return _step(self, state, tokens, [None] * self.depth)
 
-def _norm(width, policy, name):
-    layer = layers.LayerNormalization(epsilon=_EPSILON, dtype=policy, name=name)
-    layer.build((None, None, width))
-    return layer
+    def check_conditioning(self, n):
+        """Return the number of sentences to write, or say that it is none."""
+        return as_size(n, "conditioning, the number of sentences to write")
 
 
-def _dropout(rate, policy, name):
-    layer = layers.Dropout(rate, dtype=policy, name=name)
-    layer.build((None, None, None))
-    return layer
+@keras.saving.register_keras_serializable("ae_lib")
+class MaskedLM(PairModel, _Transformer):
+    """An encoder-only Transformer that guesses hidden words from all the others, as BERT does.
+
+    Source: Devlin et al. (2019), without their second task, and without their words that are
+    to be guessed though they are there.
+
+    Args and errors as for ``TransformerLM``.
+
+    Input: int (n, 2, T), of ``text.pairs``: the words as the model sees them, some hidden
+    (``text.hidden``), and as they are; without <bos> and <eos>, T < length. Called, it gives
+    the logits float32 (n, T, vocabulary_size) of the word in each place; its loss, in nats a
+    hidden word, is the mean over the places where the two differ, 0 if there are none.
+    As many weights as ``TransformerLM``.
+
+    Example:
+        >>> model = MaskedLM(1000, width=64, layers=2, heads=4, length=16)
+        >>> tuple(model(np.array([[[7, 1, 9, 0], [7, 8, 9, 0]]])).shape)
+        (1, 4, 1000)
+    """
+
+    def call(self, pairs, training=None):
+        """Logits of the word in each place, float32 (n, T, vocabulary_size)."""
+        return self.logits(self.states(pairs[:, 0], training))
+
+    def states(self, tokens, training=None):
+        """What the model makes of each word: (n, T, width), after the last normalisation."""
+        self._check_length(tokens.shape[1] + 1, "tokens")
+        return _read(self, self.blocks, self.norm, tokens, training)[0]
+
+    def decoder_target(self, pairs):
+        """The hidden words, 0 elsewhere: (n, T)."""
+        return ops.where(pairs[:, 0] == pairs[:, 1], PAD, pairs[:, 1])
+
+
+@keras.saving.register_keras_serializable("ae_lib")
+class TransformerSeq2Seq(PairModel, _Transformer):
+    """A Transformer that reads one sentence with an encoder and writes another with a decoder.
+
+    Source: Vaswani et al. (2017). Where what is read is a damaged copy of what is to be
+    written, it is the denoising autoencoder of Lewis et al. (2020), BART: one vector for each
+    word that was read, and no single code.
+
+    Args and errors as for ``TransformerLM``; ``layers`` blocks read, as many write.
+
+    Input: int (n, 2, T), of ``text.pairs``: what is read, and what is to be written; both
+    without <bos> and <eos>, T < length. Called, it gives the teacher-forced logits float32
+    (n, T + 1, vocabulary_size), the last that of <eos>; its loss, in nats per token, is the
+    mean over words and <eos>. For ``ae_lib.decoding`` the conditioning is what is read,
+    int (n, T).
+
+    With V words, width W, L layers and P positions it has
+    (V + P)·W + L·(28·W² + 32·W) + 4·W weights.
+
+    Example:
+        >>> model = TransformerSeq2Seq(1000, width=64, layers=2, heads=4, length=16)
+        >>> tuple(model(np.array([[[7, 8, 0], [7, 8, 9]]])).shape)
+        (1, 4, 1000)
+    """
+
+    crossing = True
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.readers, self.read_norm = self._stack("reader"), self._last_norm("read_norm")
+
+    def call(self, pairs, training=None):
+        """Logits of each next word of the second sentences, (n, T + 1, vocabulary_size)."""
+        memory = self._memory(pairs[:, 0], training)
+        x = self.embed(self.decoder_input(pairs[:, 1]), training)
+        for block, part in zip(self.blocks, memory, strict=True):
+            x = block(x, memory=part, training=training)
+        return self.logits(self.norm(x))
+
+    def states(self, tokens, training=None):
+        """What the encoder makes of each word: (n, T, width), after its last normalisation."""
+        self._check_length(tokens.shape[1] + 1, "tokens")
+        return _read(self, self.readers, self.read_norm, tokens, training)[0]
+
+    def _memory(self, tokens, training=None):
+        """For each block that writes: keys, values, and which of them there are."""
+        self._check_length(tokens.shape[1] + 1, "tokens")
+        x, there = _read(self, self.readers, self.read_norm, tokens, training)
+        return [(*block.memory(x), there) for block in self.blocks]
+
+    def decoder_target(self, pairs):
+        """The words that are to be written and <eos>: (n, T + 1)."""
+        return super().decoder_target(pairs[:, 1])
+
+    def initial_state(self, tokens):
+        """The state before the first word, from what is read, int (n, T).
+
+        Each block's cache as in ``TransformerLM``, and its keys and values of what was read.
+        """
+        tokens = ops.cast(tokens, "int32")
+        return _no_words(self, ops.shape(tokens)[0]), self._memory(tokens)
+
+    def step(self, state, tokens):
+        """Write one word; see ``ae_lib.decoding`` and ``TransformerLM.step``."""
+        words, memory = state
+        logits, words = _step(self, words, tokens, memory)
+        return logits, (words, memory)
+
+    def check_conditioning(self, tokens):
+        """Return what is to be read as int32 (n, T), or say what is wrong with it."""
+        return self.check_one(tokens, "conditioning")
+
+
+def _read(model, blocks, norm, tokens, training):
+    """An encoder: the states (n, T, width) and which words there are, (n, 1, 1, T)."""
+    there = (tokens != PAD)[:, None, None]
+    x = model.embed(tokens, training)
+    for block in blocks:
+        x = block(x, sees=there, training=training)
+    return norm(x), there
+
+
+def _no_words(model, n):
+    """The state before the first of ``n`` sentences' words: the position, empty caches."""
+    shape = (n, model.length, model.heads, model.width // model.heads)
+    empty = ops.zeros(shape, dtype=model.compute_dtype)
+    return ops.zeros((n,), dtype="int32"), [(empty, empty) for _ in model.blocks]
+
+
+def _step(model, state, tokens, memory):
+    """One word: the logits and the state after."""
+    position, caches = state
+    table, here = (ops.cast(w, model.compute_dtype) for w in (model.embedding, model.positions))
+    x = (ops.take(table, tokens, axis=0) + ops.take(here, position, axis=0))[:, None]
+    after = []
+    for block, cache, part in zip(model.blocks, caches, memory, strict=True):
+        x, cache = block.step(x, cache, position, part)
+        after.append(cache)
+    return model.logits(model.norm(x)[:, 0]), (position + 1, after)

@@ -1,6 +1,7 @@
 """Text as numbers: normalising, splitting, vocabularies, padding, batches by length."""
 
 from ae_lib.text._batches import bucket_batches, length_buckets, one_hot_bytes, pad
+from ae_lib.text._noise import hidden, pairs
 from ae_lib.text._vocabulary import (
     BOS,
     EOS,
@@ -29,10 +30,12 @@ __all__ = [
     "Vocabulary",
     "as_texts",
     "bucket_batches",
+    "hidden",
     "join_words",
     "length_buckets",
     "normalise",
     "one_hot_bytes",
     "pad",
+    "pairs",
     "split_words",
 ]
