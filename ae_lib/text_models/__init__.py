@@ -1,0 +1,71 @@
+"""Models of text with their vocabulary in one object and one file; the shipped ones by name."""
+
+import json
+from pathlib import Path
+
+from ae_lib.data import DataError
+from ae_lib.text_models._autoencoder import TextAutoencoder
+from ae_lib.text_models._language import LanguageModel
+from ae_lib.text_models._model import TextModel, named_weights
+
+__all__ = [
+    "LanguageModel",
+    "TextAutoencoder",
+    "TextModel",
+    "named_weights",
+    "pretrained",
+    "record",
+    "shipped_file",
+]
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+# Name: file in ``WEIGHTS``, and the class that loads it. A new model registers with a line.
+SHIPPED = {
+    "text-autoencoder": ("text_autoencoder.keras", TextAutoencoder),
+    "language-model": ("language_model.keras", LanguageModel),
+}
+
+
+def pretrained(name):
+    """A model that ships with the book, trained and ready.
+
+    Args:
+        name: "text-autoencoder": sentences of 3 to 10 words, trained on all the English
+            Tatoeba sentences outside the held-out parts by tools/train_text_autoencoder.py;
+            "language-model": a small GPT of the same sentences, in pieces of words, by
+            tools/train_language_model.py.
+
+    Returns:
+        what the name's class in ``SHIPPED`` makes: ``TextAutoencoder``, ``LanguageModel``.
+
+    Raises:
+        ValueError: no such model.
+        DataError: (an OSError) its file is missing or damaged.
+    """
+    sha256 = record(name)["sha256"]
+    return SHIPPED[name][1].load(shipped_file(name), sha256=sha256)
+
+
+def shipped_file(name):
+    """Path of a shipped model's file; its record is the ``.json`` beside it.
+
+    Raises:
+        ValueError: no such model.
+    """
+    if name not in SHIPPED:
+        raise ValueError(f"no model is named {name!r}; there is {', '.join(SHIPPED)}")
+    return WEIGHTS / SHIPPED[name][0]
+
+
+def record(name):
+    """How a shipped model was trained: dict with data, seeds, seconds, curve and scores.
+
+    Raises:
+        ValueError: no such model.
+        DataError: (an OSError) the record is missing or damaged.
+    """
+    path = shipped_file(name).with_suffix(".json")
+    try:
+        return json.loads(path.read_text("utf8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name}: missing or damaged ({error}); reinstall ae_lib") from error
