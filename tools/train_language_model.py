@@ -1,4 +1,4 @@
-"""Train the language model that ships with the book, beside its rivals; export and score it.
+"""Train the language model that ships with the book, beside its rivals.
 
     KERAS_BACKEND=jax python tools/train_language_model.py [--seconds 170] [--out FOLDER]
 
@@ -7,13 +7,8 @@ each with a few shares of dropout and three seeds, all at once on one GPU (tools
 The best on the validation sentences then teach: a fresh GPT learns the mean of their
 probabilities, on the training sentences and on sentences that they write (Hinton, Vinyals &
 Dean 2015; Kim & Rush 2016). Each of the stages gpt, lstm, student is kept in a folder when it is
-done, and a run that was stopped goes on with the next. ``--out`` gets what is needed later.
-
-    python tools/train_language_model.py --export FOLDER
-    python tools/train_language_model.py --test
-
-The first writes the student's file in 8-bit numbers and its record to ``ae_lib/weights``, the
-second scores it on validation and test sentences through the public functions alone.
+done, and a run that was stopped goes on with the next. ``--out`` gets what is needed later;
+tools/export_language_model.py makes the shipped file of it.
 """
 
 import argparse
@@ -76,7 +71,7 @@ class Run:
         sha256 = hashlib.sha256("\n".join(training).encode()).hexdigest()
         self.what = {"recipe": self.recipe, "sha256": sha256}
         self.what["vocabulary"] = self.vocabulary.fingerprint
-        self.results = {**self.what, "groups": {}}
+        self.results = {**self.what, "units": self.units(), "groups": {}}
         self.best = {}
         self.say(f"{len(self.vocabulary)} pieces, {len(training)} sentences to train on")
 
@@ -351,8 +346,7 @@ def main():
     parser.add_argument("--width", type=int)
     parser.add_argument("--layers", type=int)
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: does it run?")
-    options = parser.parse_args()
-    train(Run(options))
+    train(Run(parser.parse_args()))
 
 
 if __name__ == "__main__":

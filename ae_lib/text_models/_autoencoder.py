@@ -34,7 +34,7 @@ class TextAutoencoder(TextModel):
         ['Tom is here.']
     """
 
-    model_class = "Seq2SeqAutoencoder"
+    model_classes = ("Seq2SeqAutoencoder",)
 
     def __init__(self, model, vocabulary):
         if model.vocabulary_size != len(vocabulary):

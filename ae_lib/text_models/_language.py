@@ -16,7 +16,7 @@ class LanguageModel(TextModel):
     """Probabilities of sentences, and of what comes next.
 
     Args:
-        model: ``ae_lib.models.TransformerLM``.
+        model: ``ae_lib.models.TransformerLM`` or ``RecurrentLM``.
         vocabulary: ``ae_lib.text.Subwords`` of as many tokens: any text has pieces.
 
     Raises:
@@ -33,7 +33,7 @@ class LanguageModel(TextModel):
         (2,)
     """
 
-    model_class = "TransformerLM"
+    model_classes = ("TransformerLM", "RecurrentLM")
     vocabulary_class = "Subwords"
 
     def __init__(self, model, vocabulary):
@@ -47,8 +47,8 @@ class LanguageModel(TextModel):
 
     @property
     def context(self):
-        """Pieces that the model can read at most, <bos> not counted."""
-        return self.model.length - 1
+        """Pieces that the model can read at most, <bos> not counted; infinite for an LSTM."""
+        return getattr(self.model, "length", np.inf) - 1
 
     def log_probability(self, sentences, batch_size=256):
         """The logarithm of each sentence's probability, its end included.
@@ -109,8 +109,8 @@ class LanguageModel(TextModel):
             temperature, top_k, top_p: see ``ae_lib.decoding.sample``.
 
         Returns:
-            list of n str, the prompt included; one that does not end where the context ends
-            stops there.
+            list of n str, the prompt included; one that has not ended after 48 pieces more,
+            or where the context ends, stops there.
 
         Raises:
             TypeError, ValueError: the prompt is no string, or has more than ``context``
@@ -119,7 +119,7 @@ class LanguageModel(TextModel):
         n, ids = as_size(n, "n", least=0), self._prompt(prompt)
         settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
         begun = np.tile(text.pad([[BOS, *ids]], self._width(len(ids)) + 1), (max(n, 1), 1))
-        room = self.model.length - len(ids)
+        room = int(min(decoding.MAX_LENGTH, self.context + 1 - len(ids)))
         drawn = decoding.sample(self._continued(), begun, max_length=room, **settings)
         return [self.vocabulary.decode([*ids, *row]) for row in drawn[:n]]
 
@@ -166,7 +166,7 @@ class LanguageModel(TextModel):
 
     def _width(self, pieces):
         """Columns for so many pieces: a few different numbers."""
-        return min(self.context, max(1, -(-pieces // _GRAIN)) * _GRAIN)
+        return int(min(self.context, max(1, -(-pieces // _GRAIN)) * _GRAIN))
 
     def _continued(self):
         if not hasattr(self, "_after"):

@@ -25,13 +25,13 @@ class TextModel:
     Files are Keras's own, ``*.keras``: ``keras.models.load_model`` gives the model alone. One
     member more, ``ae_lib.json``, has the vocabularies. A subclass says what it is made of:
 
-    * ``model_class``: name of a class of ``ae_lib.models``;
+    * ``model_classes``: names of classes of ``ae_lib.models``;
     * ``vocabularies``: names of its attributes, and arguments besides the model, that are
       vocabularies of ``ae_lib.text``;
     * ``vocabulary_class``: the name of their class.
     """
 
-    model_class: str
+    model_classes: tuple
     vocabularies = ("vocabulary",)
     vocabulary_class = "Vocabulary"
 
@@ -98,7 +98,8 @@ class TextModel:
 
         from ae_lib import models
 
-        getattr(models, cls.model_class)  # known to Keras from here on
+        for name in cls.model_classes:
+            getattr(models, name)  # known to Keras from here on
         try:
             return cls(keras.models.load_model(path, compile=False), **own)
         except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
