@@ -201,8 +201,7 @@ class _Continued(keras.Model):
             return keras.tree.map_structure(kept, after, state)
 
         state = self.model.initial_state(ops.shape(begun)[0])
-        if begun.shape[1] > 1:
-            state = ops.fori_loop(0, begun.shape[1] - 1, feed, state)
+        state = ops.fori_loop(0, ops.shape(begun)[1] - 1, feed, state)
         return state, ops.take_along_axis(begun, last[:, None], axis=1)[:, 0]
 
     def step(self, state, tokens):
