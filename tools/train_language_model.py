@@ -205,7 +205,10 @@ def train(run):
     tokens = int((real["target"] > 0).sum())
     say(f"{tokens} tokens in {len(real['seen'])} rows of {width}")
     pool, groups, programs = ThreadPoolExecutor(8), {}, {}
-    compiled = lambda name, lowered: pool.submit(_timed, lowered.compile, say, f"compiled {name}")  # noqa: E731
+
+    def compiled(name, lowered):
+        return pool.submit(_compiled, lowered, say, name)
+
     for arm in todo:
         group = groups[arm] = run.group(arm)
         if arm == "student":
@@ -216,25 +219,30 @@ def train(run):
             given = data
         programs[arm] = compiled(arm, group.lower(given, validation))
         say(f"traced {arm}: {len(group.members)} models of {group.model.count_params()} weights")
-    seconds = max(30.0, run.left() - 15) if run.options.seconds else None
-    for arm in todo:
-        given = [data]
+    for i, arm in enumerate(todo):
+        given, program = [data], programs.pop(arm).result()
         if arm == "student":
-            given = teachers.teach({name: program.result() for name, program in programs.items()})
-        program = programs.pop(arm).result()
-        share = seconds and seconds * SHARES[arm]
-        if seconds and arm == todo[-1]:
-            share = max(5.0, run.left())
-        limits = {"seconds": share, "epochs": r["epochs"][arm], "patience": r["patience"]}
+            given = teachers.teach({name: other.result() for name, other in programs.items()})
+        limits = {"epochs": r["epochs"][arm], "patience": r["patience"], "seconds": None}
+        if run.options.seconds:
+            later = 12 if "student" in todo[i + 1 :] else 0  # what the teachers take
+            share = SHARES[arm] / sum(SHARES[a] for a in todo[i:])
+            limits["seconds"] = max(5.0, (run.left() - later) * share)
         run.keep(arm, *groups.pop(arm).train(program, given, validation, **limits, say=say))
     say("done")
 
 
-def _timed(work, say, words):
+def _compiled(lowered, say, name):
+    """The program, with as little trying out of kernels as the compiler allows."""
     start = time.perf_counter()
-    found = work()
-    say(f"{words} in {time.perf_counter() - start:.1f} s")
-    return found
+    try:
+        options = {"xla_gpu_enable_triton_gemm": False, "xla_gpu_autotune_level": 1}
+        program = lowered.compile(compiler_options=options)
+    except Exception as error:  # another version's options
+        say(f"{name}: compiled without options ({error})")
+        program = lowered.compile()
+    say(f"compiled {name} in {time.perf_counter() - start:.1f} s")
+    return program
 
 
 def _filled(arrays, rows):
