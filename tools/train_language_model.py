@@ -35,7 +35,7 @@ RECIPE = {
     "decay": 0.1,
     "average": 0.998,
     "seeds": [0, 1, 2],
-    "dropout": {"gpt": [0.2, 0.3, 0.4], "lstm": [0.3, 0.4, 0.5], "student": [0.0, 0.1]},
+    "dropout": {"gpt": [0.15, 0.25, 0.35], "lstm": [0.25, 0.35, 0.45], "student": [0.0, 0.1]},
     "rate": {"gpt": 2e-3, "lstm": 3e-3, "student": 2e-3},
     "hard": [0.0, 0.25],
     "teachers": 6,  # of each kind
