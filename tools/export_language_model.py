@@ -68,7 +68,6 @@ def export(folder):
         "data": {"sha256": results["sha256"]},
         "recipe": recipe,
         "groups": groups,
-        "teachers": results["teachers"],
         "seconds": results["seconds"],
         "device": results["device"],
         "validation": {"bits per byte": rounded},

@@ -249,7 +249,7 @@ class Group:
             if not np.isfinite(loss).all():
                 say(f"epoch {len(history)}: some losses are no numbers")
             if len(times) == 2 and seconds:  # the first one warms up
-                epochs = max(3, min(epochs, int((seconds - times[0]) / times[1])))
+                epochs = min(epochs, max(3, int((seconds - times[0]) / times[1])))
                 say(f"{times[1]:.2f} s an epoch: {epochs} epochs")
             now = np.asarray(self.carry["least"])
             since = 0 if least is None or (now < least - 1e-4).any() else since + 1

@@ -195,6 +195,8 @@ def train(run):
     r, say, width = run.recipe, run.say, run.recipe["row"]
     todo = [arm for arm in STAGES if arm in run.options.stages and not run.kept(arm)]
     say(f"{_device()}; to do: {', '.join(todo) or 'nothing'}")
+    for arm in run.best:
+        run.send(arm)
     batch = r["batch"]
     real = side_by_side.packed(run.ids, width)
     held_out = side_by_side.packed(run.held_out, width)
@@ -228,7 +230,8 @@ def train(run):
             later = 12 if "student" in todo[i + 1 :] else 0  # what the teachers take
             share = SHARES[arm] / sum(SHARES[a] for a in todo[i:])
             limits["seconds"] = max(5.0, (run.left() - later) * share)
-        run.keep(arm, *groups.pop(arm).train(program, given, validation, **limits, say=say))
+        best, found = groups.pop(arm).train(program, given, validation, **limits, say=say)
+        run.keep(arm, best, found | (teachers.found if arm == "student" else {}))
     say("done")
 
 
@@ -339,8 +342,8 @@ class Teachers:
         p = np.take_along_axis(np.asarray(soft), target[:, :, None], 2)[:, :, 0]
         bits = float(-np.log2(p[target > 0]).sum() / run.bytes)
         say(f"the teachers together: {bits:.4f} bits per byte")
-        run.results["teachers"] = {"validation": bits, "of each kind": r["teachers"]}
-        run.results["teachers"] |= {"written": len(sentences), "parts": self.parts, "full": full}
+        found = {"validation": bits, "of each kind": r["teachers"], "full": full}
+        self.found = {"teachers": found | {"written": len(sentences), "parts": self.parts}}
         return parts
 
 

@@ -28,9 +28,10 @@ class LanguageModel(TextModel):
     reads at most ``context`` pieces.
 
     Example:
-        >>> model = LanguageModel(*made)
-        >>> model.log_probability(["Tom is here.", ""]).shape
-        (2,)
+        >>> import ae_lib
+        >>> model = ae_lib.pretrained("language-model")
+        >>> model.next_words("I don't know what to", k=1)[0][0]
+        ' do'
     """
 
     model_classes = ("TransformerLM", "RecurrentLM")
