@@ -184,9 +184,9 @@ def test_a_model_that_was_trained_and_has_written_is_saved_as_any(small, tmp_pat
     np.testing.assert_array_equal(by_keras.encode(tokens), other.model.encode(tokens))
 
 
-@pytest.mark.parametrize("dtype", ["float64", "int8", None])
+@pytest.mark.parametrize("dtype", ["float64", "int4", None])
 def test_a_dtype_and_a_name_that_files_do_not_have_are_named(small, tmp_path, dtype):
-    with pytest.raises(ValueError, match="dtype: expected 'float32' or 'float16', got"):
+    with pytest.raises(ValueError, match="dtype: expected 'float32', 'float16', 'int8', got"):
         small.save(tmp_path / "a.keras", dtype)
     for call in (small.save, TextAutoencoder.load):
         with pytest.raises(ValueError, match="path: expected a name that ends in .keras, got 'a."):

@@ -99,12 +99,14 @@ def normal(stddev=STDDEV):
 
 
 def norm(width, policy, name):
+    """A layer normalisation, built for vectors of that width."""
     layer = layers.LayerNormalization(epsilon=_EPSILON, dtype=policy, name=name)
     layer.build((None, None, width))
     return layer
 
 
 def dropout_layer(rate, policy, name):
+    """A dropout layer, built."""
     layer = layers.Dropout(rate, dtype=policy, name=name)
     layer.build((None, None, None))
     return layer
