@@ -4,7 +4,9 @@
     python tools/export_language_model.py --test
 
 The first writes the student in 8-bit numbers and its record to ``ae_lib/weights``, the second
-scores it on validation and test sentences through the public functions alone.
+scores it on validation and test sentences through the public functions alone. Both need the
+model's line in ``ae_lib.text_models.SHIPPED``:
+``"language-model": ("language_model.keras", LanguageModel)``.
 """
 
 import argparse

@@ -20,10 +20,7 @@ __all__ = [
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 # Name: file in ``WEIGHTS``, and the class that loads it. A new model registers with a line.
-SHIPPED = {
-    "text-autoencoder": ("text_autoencoder.keras", TextAutoencoder),
-    "language-model": ("language_model.keras", LanguageModel),
-}
+SHIPPED = {"text-autoencoder": ("text_autoencoder.keras", TextAutoencoder)}
 
 
 def pretrained(name):
@@ -31,12 +28,10 @@ def pretrained(name):
 
     Args:
         name: "text-autoencoder": sentences of 3 to 10 words, trained on all the English
-            Tatoeba sentences outside the held-out parts by tools/train_text_autoencoder.py;
-            "language-model": a small GPT of the same sentences, in pieces of words, by
-            tools/train_language_model.py.
+            Tatoeba sentences outside the held-out parts by tools/train_text_autoencoder.py.
 
     Returns:
-        what the name's class in ``SHIPPED`` makes: ``TextAutoencoder``, ``LanguageModel``.
+        what the name's class in ``SHIPPED`` makes: ``TextAutoencoder``.
 
     Raises:
         ValueError: no such model.

@@ -28,10 +28,11 @@ class LanguageModel(TextModel):
     reads at most ``context`` pieces.
 
     Example:
-        >>> import ae_lib
-        >>> model = ae_lib.pretrained("language-model")
-        >>> model.next_words("I don't know what to", k=1)[0][0]
-        ' do'
+        >>> from ae_lib import models
+        >>> vocabulary = text.Subwords.build(["Tom is here."], 270)
+        >>> model = models.TransformerLM(len(vocabulary), width=16, layers=2, heads=2)
+        >>> LanguageModel(model, vocabulary).log_probability(["Tom is here.", ""]).shape
+        (2,)
     """
 
     model_classes = ("TransformerLM", "RecurrentLM")

@@ -42,7 +42,7 @@ class TextModel:
             path: of the file, ending in ``.keras``.
             dtype: "float32"; "float16", which halves the file and rounds the weights; or
                 "int8", which halves it again: each column of a matrix in whole multiples,
-                −127…127, of a power of two, which float16 holds exactly and gzip packs well.
+                −63…63, of a power of two, which float16 holds exactly and gzip packs well.
 
         Raises:
             ValueError: another dtype, another ending.
@@ -170,7 +170,7 @@ def _smaller(raw, dtype):
 
 
 def in_steps(matrix):
-    """A matrix (n, m), each column rounded to whole multiples, −127…127, of a power of two."""
+    """A matrix (n, m), each column rounded to whole multiples, −63…63, of a power of two."""
     top = np.abs(matrix).max(axis=0, initial=0)
-    step = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1) / 127)))
+    step = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1) / _STEPS)))
     return np.rint(matrix / step) * step
