@@ -105,3 +105,15 @@ if keras.backend.backend() == "jax":
         flat = [word for ids in sentences for word in ids]
         assert np.mean([word == 4 for word in flat]) == pytest.approx(0.4, abs=0.03)
         assert set(flat) == {4, 5}
+
+    def test_dropout_drops_its_share_and_keeps_the_mean():
+        import jax
+        import jax.numpy as jnp
+
+        def dropped(key, share):
+            return side_by_side.Dropout(key, share)(jnp.ones((999, 101)))
+
+        keys, shares = jax.random.split(jax.random.key(0), 3), jnp.array([0.0, 0.25, 0.5])
+        for found, share in zip(jax.vmap(dropped)(keys, shares), shares, strict=True):
+            assert float((found == 0).mean()) == pytest.approx(float(share), abs=0.01)
+            assert float(found.mean()) == pytest.approx(1, abs=0.02)
