@@ -254,7 +254,7 @@ def test_a_file_gives_the_model_back(small, tmp_path, dtype):
     small.save(tmp_path / "model.keras", dtype)
     again = LanguageModel.load(tmp_path / "model.keras")
     assert again.vocabulary.tokens == small.vocabulary.tokens
-    exact = {"float32": 1e-7, "float16": 1e-3, "int8": 0.02}[dtype]
+    exact = {"float32": 1e-7, "float16": 1e-3, "int8": 0.05}[dtype]
     np.testing.assert_allclose(
         again.log_probability(TEXTS), small.log_probability(TEXTS), rtol=exact
     )
