@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import pytest
 
-from ae_lib import decoding, models
+from ae_lib import decoding, models, text
 
 pytestmark = pytest.mark.backend
 REFERENCE = Path(__file__).with_suffix(".json")
@@ -56,6 +56,9 @@ MODELS = {
     "LSTM": lstm,
     "text": lambda: models.Seq2SeqAutoencoder(VOCABULARY, 256, 96, 128),
     "transformer": lambda: models.TransformerLM(VOCABULARY, 128, 2, 4, 16),
+    "encoder": lambda: models.MaskedLM(VOCABULARY, 128, 2, 4, 16),
+    "encoder and decoder": lambda: models.TransformerSeq2Seq(VOCABULARY, 128, 1, 4, 16),
+    "LSTM's language model": lambda: models.RecurrentLM(VOCABULARY, 128, 96),
 }
 
 
@@ -63,9 +66,11 @@ def batches(model):
     """Five batches of 128 items: images, series, or sentences of unequal length."""
     rng = np.random.default_rng(5)
     for _ in range(5):
-        if isinstance(model, (models.Seq2SeqAutoencoder, models.TransformerLM)):
+        if hasattr(model, "vocabulary_size"):
             tokens = rng.integers(4, VOCABULARY, (128, 9))
             tokens[np.arange(9) >= rng.integers(1, 10, (128, 1))] = 0
+            if isinstance(model, (models.MaskedLM, models.TransformerSeq2Seq)):
+                tokens = text.pairs(text.hidden(tokens, 0.4), tokens)
             yield tokens.astype("int32")
         else:
             yield rng.random((128, *model.item_shape)).astype("float32")
@@ -85,7 +90,7 @@ def trained(name):
     prepare(model)
     before = [keras.ops.convert_to_numpy(w).astype("float64") for w in model.trainable_weights]
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=1.0)
-    if name in ("text", "transformer"):
+    if hasattr(model, "vocabulary_size"):
         model.compile(optimizer)
         losses = [float(model.train_on_batch(x)) for x in batches(model)]
     else:
@@ -134,7 +139,8 @@ def test_training_gives_the_numbers_of_float64(name, reference):
     for weight, moved, wanted in zip(
         model.trainable_weights, found["moves"], right["moves"], strict=True
     ):
-        allowed = WEIGHTS * max(wanted[0], 1e-4)
+        # Some 16,000 weights of 0.1 are rounded by 4e-9 each in each step: by 1e-6 together.
+        allowed = WEIGHTS * max(wanted[0], 5e-4)
         np.testing.assert_allclose(moved, wanted, atol=3 * allowed, err_msg=weight.path)
 
 
