@@ -46,10 +46,11 @@ def write_page(folder, html):
 
 def book_page(name):
     """The book's page with the explorer ``name``: its address, and the explorer's payload."""
-    pattern = rf'data-ae-mount="{name}".*?<script type="application/json">(.*?)</script>'
+    pattern = rf'data-ae-mount="{name}".*?<script defer src="../(_static/[0-9a-f]+.js)"'
     for path in sorted(SITE.glob("chapters/*.html")):
         if found := re.search(pattern, path.read_text("utf8"), re.DOTALL):
-            return path.as_uri(), json.loads(found[1])
+            script = (SITE / found[1]).read_text("utf8").split("textContent = ")[1]
+            return path.as_uri(), json.loads(json.JSONDecoder().raw_decode(script)[0])
     pytest.fail(f"no page with the explorer {name}; run `make book`")
 
 
