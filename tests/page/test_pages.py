@@ -248,9 +248,9 @@ def test_words_come_before_pictures_and_data(name):
 
 
 def test_an_explorer_on_a_page_runs_the_script_of_today():
-    mounts = [(name, m) for name in CHAPTERS for m in find(name, "//*[@data-ae-mount]")]
-    assert {mount.get("data-ae-mount") for _, mount in mounts} == {"latent-map", "sentence-path"}
-    for name, mount in mounts:
+    mounts = [mount for name in CHAPTERS for mount in find(name, "//*[@data-ae-mount]")]
+    assert {mount.get("data-ae-mount") for mount in mounts} == {"latent-map", "sentence-path"}
+    for mount in mounts:
         kind = mount.get("data-ae-mount").replace("-", "_")
         module = ROOT / "ae_lib" / "widgets" / f"{kind}.js"
         address = mount.xpath("following::script[1]/@src")[0]
