@@ -2,12 +2,12 @@
 
     python -m benchmarks.repairs [ladder codes duel]
 
-``ladder`` trains every stage from the same seeds with the same number of updates. Each stage has
-its own learning rate, the one with the fewest validation nats a token after a whole run with
-``TUNING_SEED``: a search begins at the best rate of the stage before, and halves and doubles until
-the best rate lies between two worse ones. The scores are of the test sentences. ``duel`` gives
-the listing and the final model the same data, as many parameters and the same seconds, and the
-listing the rate that repeats most validation sentences; again, test sentences are scored.
+``ladder`` trains every stage from the same seeds with the same number of updates, and the
+listing with either half of its mask. ``duel`` gives the listing and the final model the same
+data, as many parameters and the same seconds. In both, each arm has its own learning rate: the
+best on validation sentences after a whole run with ``TUNING_SEED``, by nats a token in the
+ladder and by right tokens in the duel. The search halves and doubles the rate until the best
+lies between two worse ones. The scores are of test sentences.
 ``codes`` trains the final model with codes of several sizes. Writes ``repairs.json``,
 ``duel.json`` and ``text_code_size.json`` to ``ae_lib/data/records``, which the chapter shows.
 Finished runs are kept at once, so an interrupted script continues where it stopped.
@@ -26,14 +26,15 @@ from keras import layers, ops
 from ae_lib import data, decoding, text, training
 from ae_lib.models import LSTM, Seq2SeqAutoencoder
 from benchmarks.environment import RECORDS, write_record
-from benchmarks.kept import Kept
+from benchmarks.kept import Kept, search
 
 WORDS, LONGEST, UNITS, EMBEDDING = 2000, 7, 256, 128  # as in chapters/07
 EPOCHS, BATCH, SEEDS = 8, 128, (0, 1, 2)
 TUNING_SEED, FIRST_RATE = 100, 4e-3
+HALVES = ("mask the loss only", "mask the encoder only")
 CODE_SIZES = (4, 8, 16, 32, 64, 128, 256)
 DUEL_SECONDS, DUEL_UNITS, DUEL_EMBEDDING = 60, 512, 300
-DUEL_RATES = (1e-3, 2e-3, 4e-3)
+DUEL_RATE = 4e-3
 
 
 def corpus():
@@ -56,7 +57,8 @@ class Stage(keras.Model):
 
     def __init__(
         self,
-        masked=False,
+        mask_loss=False,
+        mask_encoder=False,
         backwards=False,
         narrow=False,  # vectors of EMBEDDING numbers on their way to the gates and from the state
         tied=False,  # one narrow table at all three places
@@ -65,8 +67,8 @@ class Stage(keras.Model):
         dropped=0.0,
     ):
         super().__init__()
-        self.masked, self.backwards, self.narrow, self.wide = masked, backwards, narrow, wide
-        self.repeated, self.dropped = repeated, dropped
+        self.mask_loss, self.mask_encoder, self.backwards = mask_loss, mask_encoder, backwards
+        self.narrow, self.wide, self.repeated, self.dropped = narrow, wide, repeated, dropped
         widths = [EMBEDDING] * 3 if narrow else [4 * UNITS, 4 * UNITS, UNITS]
         tables = [
             self.table(f"table_{i}", width) for i, width in enumerate(widths[: 1 if tied else 3])
@@ -93,7 +95,7 @@ class Stage(keras.Model):
     def read(self, tokens):
         mask = (
             ops.cast(tokens != text.PAD, "float32")
-            if self.masked
+            if self.mask_encoder
             else ops.ones_like(tokens, "float32")
         )
         if self.backwards:
@@ -122,7 +124,9 @@ class Stage(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         nats = ops.sparse_categorical_crossentropy(x[:, 1:], y_pred, from_logits=True)
-        weight = ops.cast(x[:, 1:] != text.PAD, "float32") if self.masked else ops.ones_like(nats)
+        weight = (
+            ops.cast(x[:, 1:] != text.PAD, "float32") if self.mask_loss else ops.ones_like(nats)
+        )
         return ops.sum(nats * weight) / ops.sum(weight)
 
 
@@ -148,12 +152,13 @@ def repeat(model, ids):
 
 
 def score(written, ids):
-    """Exact sentences and right words at their place, as shares of all."""
+    """Exact sentences, right words at their place, and those of the rarer half; as shares."""
     wanted = np.pad(ids, ((0, 0), (0, 1)))
-    real = wanted != text.PAD
+    real, rare = wanted != text.PAD, wanted >= WORDS // 2  # ids are sorted by frequency
     return {
         "exact": float((written == wanted).all(1).mean()),
         "tokens": float((written == wanted)[real].mean()),
+        "rare": float((written == wanted)[rare].mean()),
     }
 
 
@@ -166,7 +171,10 @@ def learn(model, rows, epochs, rng):
 
 
 def stages():
-    """Name, switches and optimiser of each stage; every stage keeps the repairs before it."""
+    """Name, switches and optimiser of each stage; every stage keeps the repairs before it.
+
+    The ``HALVES`` are the exception: two ways from the listing to its mask.
+    """
 
     def rmsprop(rate, steps):
         return keras.optimizers.RMSprop(rate)
@@ -180,7 +188,9 @@ def stages():
     options = {}
     for name, added, optimizer in (
         ("the listing", {}, rmsprop),
-        ("mask the padding", {"masked": True}, rmsprop),
+        (HALVES[0], {"mask_loss": True}, rmsprop),
+        (HALVES[1], {"mask_loss": False, "mask_encoder": True}, rmsprop),
+        ("mask the padding", {"mask_loss": True}, rmsprop),
         ("Adam, cosine schedule", {}, adam),
         ("read backwards", {"backwards": True}, adam),
         ("clip the gradient", {}, clipped),
@@ -217,35 +227,29 @@ def ladder():
     """Every stage with its own rate and every seed."""
     _, train, valid, test = corpus()
     rows, kept = framed(train), Kept(RECORDS / "repairs.part")
-    rates, tuning, runs, best = {}, {}, {}, FIRST_RATE
+    runs, rate = {}, FIRST_RATE
+
     for name, switches, optimizer in stages():
-        found, wanted = tuning.setdefault(name, {}), {best / 2, best, 2 * best}
-        while wanted:  # until the best rate lies between two worse ones
-            for rate in sorted(wanted):
-                tried = (f"{name}/{rate}/{TUNING_SEED}", climb, switches, optimizer, rate)
-                found[rate] = kept.get(*tried, TUNING_SEED, rows, valid)["nats"]
-            best = min(found, key=found.get)
-            wanted = {best / 2, 2 * best} - set(found)
-        rates[name] = best
-        runs[name] = [
-            kept.get(f"{name}/{best}/{seed}", climb, switches, optimizer, best, seed, rows, test)
-            for seed in SEEDS
-        ]
+
+        def one(rate, seed, held_out, name=name, arm=(switches, optimizer)):
+            return kept.get(f"{name}/{rate}/{seed}", climb, *arm, rate, seed, rows, held_out)
+
+        rate, tried = search(lambda rate, one=one: one(rate, TUNING_SEED, valid)["nats"], rate)
+        scores = [one(rate, seed, test) for seed in SEEDS]
+        runs[name] = {
+            "parameters": scores[0]["parameters"],
+            "rate": rate,
+            "tried": {str(k): round(v, 3) for k, v in tried.items()},
+            **{k: [score[k] for score in scores] for k in ("exact", "tokens", "rare", "nats")},
+        }
+    halves = {name: runs.pop(name) for name in HALVES}
     record = {
         "what": "test scores of free running, after the same number of updates",
         "stages": list(runs),
-        "parameters": [found[0]["parameters"] for found in runs.values()],
-        "rates": list(rates.values()),
-        "tuning": {
-            "what": "validation nats a token, by rate",
-            "seed": TUNING_SEED,
-            "nats": {name: {str(k): v for k, v in by.items()} for name, by in tuning.items()},
-        },
+        **{key: [run[key] for run in runs.values()] for key in halves[HALVES[0]]},
+        "halves": halves,
         "seeds": SEEDS,
-        **{
-            k: [[run[k] for run in found] for found in runs.values()]
-            for k in ("exact", "tokens", "nats")
-        },
+        "tuning": {"what": "validation nats a token, by rate", "seed": TUNING_SEED},
         "sentences": {"train": len(train), "validation": len(valid), "test": len(test)},
         "epochs": EPOCHS,
         "batch_size": BATCH,
@@ -329,7 +333,7 @@ def fight_listing(rate, seed, rows, held_out):
     return {**score(written, held_out), "parameters": model.count_params(), "updates": updates}
 
 
-def fight_ours(seed, train, held_out):
+def fight_ours(peak, seed, train, held_out):
     """The final model after ``DUEL_SECONDS``: its scores on the ids ``held_out``."""
     training.set_seed(seed)
     model = Seq2SeqAutoencoder(WORDS, DUEL_UNITS, DUEL_EMBEDDING, code_size=256)
@@ -344,7 +348,7 @@ def fight_ours(seed, train, held_out):
     steps = int((DUEL_SECONDS - used) / used * 15 * 0.97)
     training.set_seed(seed)
     model = Seq2SeqAutoencoder(WORDS, DUEL_UNITS, DUEL_EMBEDDING, code_size=256)
-    rate = training.cosine_schedule(3e-3, steps)
+    rate = training.cosine_schedule(peak, steps)
     model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
     rng, done, start = np.random.default_rng(seed), 0, None
     while done < steps and (start is None or time.perf_counter() - start < DUEL_SECONDS - used):
@@ -363,31 +367,31 @@ def duel():
     """The same data, parameters and seconds for the listing and for the final model."""
     _, train, valid, test = corpus()
     rows, kept = framed(train), Kept(RECORDS / "duel.part")
-    rates = {
-        rate: kept.get(f"rate/{rate}", fight_listing, rate, TUNING_SEED, rows, valid)
-        for rate in DUEL_RATES
-    }
-    rate = max(rates, key=lambda r: (rates[r]["exact"], rates[r]["tokens"]))
-    results = {"listing": [], "ours": []}
-    for seed in SEEDS:
-        results["listing"].append(
-            kept.get(f"listing/{rate}/{seed}", fight_listing, rate, seed, rows, test)
-        )
-        results["ours"].append(kept.get(f"ours/{seed}", fight_ours, seed, train, test))
+    results = {}
+    for who, fight, start, data_ in (
+        ("listing", fight_listing, DUEL_RATE, rows),
+        ("ours", fight_ours, DUEL_RATE, train),
+    ):
+
+        def one(rate, seed, held_out, who=who, fight=fight, data_=data_):
+            return kept.get(f"{who}/{rate}/{seed}", fight, rate, seed, data_, held_out)
+
+        def loss(rate, one=one):
+            return -one(rate, TUNING_SEED, valid)["tokens"]
+
+        rate, tried = search(loss, start)
+        scores = [one(rate, seed, test) for seed in SEEDS]
+        results[who] = {
+            "rate": rate,
+            "tried": {str(k): -round(v, 4) for k, v in tried.items()},
+            **{k: [score[k] for score in scores] for k in scores[0]},
+        }
     record = {
         "what": "test scores of free running after the same seconds of training",
         "seconds": DUEL_SECONDS,
         "seeds": SEEDS,
-        "listing_rates": {
-            str(r): {k: found[k] for k in ("exact", "tokens")} for r, found in rates.items()
-        },
-        "listing_rate": rate,
-        **{
-            who: {
-                k: [run[k] for run in runs] for k in ("exact", "tokens", "parameters", "updates")
-            }
-            for who, runs in results.items()
-        },
+        "tuning": {"what": "validation tokens right, by rate", "seed": TUNING_SEED},
+        **results,
         "sentences": {"train": len(train), "validation": len(valid), "test": len(test)},
     }
     keep("duel", record)

@@ -138,10 +138,19 @@ def test_a_stage_without_repairs_computes_the_listing():
 
 def test_the_records_are_of_the_script_as_it_is():
     record = data.load_record("repairs")
-    assert record["stages"] == [name for name, *_ in repairs.stages()]
+    named = [name for name, *_ in repairs.stages()]
+    assert record["stages"] == [name for name in named if name not in repairs.HALVES]
     assert record["epochs"] == repairs.EPOCHS
     assert np.shape(record["exact"]) == (len(record["stages"]), len(record["seeds"]))
     duel = data.load_record("duel")
+    arms = [(-1, duel[who]) for who in ("listing", "ours")]
+    arms += [(1, half) for half in record["halves"].values()]
+    columns = zip(record["rate"], record["tried"], strict=True)
+    arms += [(1, {"rate": rate, "tried": tried}) for rate, tried in columns]
+    for sign, arm in arms:  # the best rate lies between two that are no better
+        tried = {float(rate): sign * value for rate, value in arm["tried"].items()}
+        assert {arm["rate"] / 2, 2 * arm["rate"]} <= set(tried)
+        assert tried[arm["rate"]] == min(tried.values())
     assert duel["seconds"] == repairs.DUEL_SECONDS
     ratio = duel["ours"]["parameters"][0] / duel["listing"]["parameters"][0]
     assert abs(ratio - 1) < 0.02
