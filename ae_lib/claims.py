@@ -24,7 +24,7 @@ class ClaimFailed(AssertionError):
     """A claim of the book that the run did not bear out."""
 
 
-def claim(text, measured, holds, digits=3, at_most=None):
+def claim(text, measured, holds, digits=3, at_most=None, unit=""):
     """State a result of this run; raise when it is not one.
 
     Args:
@@ -36,6 +36,8 @@ def claim(text, measured, holds, digits=3, at_most=None):
         at_most: for a rounding error, whose digits differ between processors: its bound.
             Shown are the power of ten nearest to the largest size, and the bound:
             ``about 1e-07, bound 1e-05``.
+        unit: what the numbers are counted in, as in ``"%"`` or ``"ms"``; the page shows it
+            behind each.
 
     Raises:
         ClaimFailed: ``holds`` is false, or ``measured`` is over ``at_most``; the message has
@@ -56,6 +58,7 @@ def claim(text, measured, holds, digits=3, at_most=None):
             "write a comparison, with .all() over an array"
         )
     number = format_measured(measured, digits)
+    rows = _named(measured, digits)
     if not re.search(r"\d|\binf\b", number) or re.search(r"\bnan\b", number):
         raise ValueError(f"measured: {shorten(number) or 'empty'}; a claim needs a number")
     if not holds or (at_most is not None and not np.all(np.abs(measured) <= at_most)):
@@ -63,7 +66,9 @@ def claim(text, measured, holds, digits=3, at_most=None):
     if at_most is not None:
         largest = float(np.max(np.abs(measured)))
         size = f"about 1e{round(np.log10(largest)):+03d}" if largest else "0"
-        number = f"{size}, bound {at_most:g}"
+        number, rows = f"{size}, bound {at_most:g}", None
+    elif unit:
+        number = f"{number} {unit}"
     page = "".join(
         f"<{tag}>{html.escape(part)}</{tag}>" if tag else html.escape(part)
         for tag, part in inline_parts(text)
@@ -72,7 +77,13 @@ def claim(text, measured, holds, digits=3, at_most=None):
         {
             "text/plain": f"✓ {text} [{number}]",
             "text/html": f"<p>✓ {page} <strong>[{html.escape(number)}]</strong></p>",
-            MIME: {"id": anchor("claim", text, words=8), "text": text, "measured": number},
+            MIME: {
+                "id": anchor("claim", text, words=8),
+                "text": text,
+                "measured": number,
+                **({"rows": rows} if rows else {}),
+                **({"unit": unit} if unit else {}),
+            },
         }
     )
 
@@ -128,6 +139,77 @@ def format_measured(measured, digits=3):
     return f"{value:.{digits}g}"
 
 
+def _named(measured, digits):
+    """``[[name, number], …]`` of a dict; None of anything else."""
+    if not isinstance(measured, dict):
+        return None
+    return [[str(name), format_measured(value, digits)] for name, value in measured.items()]
+
+
+_NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|inf)"
+_PIECE = re.compile(rf"(?:(.+?):? )?({_NUMBER}(?: (?:of|to|and) {_NUMBER})?(?: ?%)?)")
+_UNITS = {"milliseconds": "ms", "seconds": "s", "minutes": "min", "%": "%"}
+
+
+def rows_of(record):
+    """A stored claim's numbers, as a page shows them.
+
+    Args:
+        record: as ``read_ledger`` gives it. One that does not hold its ``rows`` and ``unit``,
+            as older ones, is read from the text that it printed.
+
+    Returns:
+        list of ``(name, value, unit, bound)``, strings set for print; name, unit and bound
+        may be empty.
+    """
+    measured = record["measured"]
+    unit = record.get("unit", "")
+    if not unit and (said := re.search(r"\((?:[^()]*, in )?([a-z]+|%)\)$", record["text"])):
+        unit = _UNITS.get(said[1], "")
+    if rounding := re.fullmatch(r"(about \S+|0), bound (\S+)", measured):
+        return [("", typeset(rounding[1]), unit, typeset(rounding[2]))]
+    rows = []
+    for name, value in record.get("rows") or _split_rows(measured):
+        if share := re.search(r"(?:,| in) %$", name):
+            name, value = name[: share.start()], f"{value} %"
+        percent = re.fullmatch(r"(.*\d) ?%", value)
+        value, own = (percent[1], "%") if percent else (value, unit)
+        rows.append((typeset(name), typeset(value), own, ""))
+    return rows
+
+
+def _split_rows(measured):
+    """Names and numbers in what ``format_measured`` printed of a dict."""
+    rows, before = [], ""
+    for piece in re.split(r", | · ", measured):
+        found = _PIECE.fullmatch(piece)
+        name = found and ", ".join(filter(None, [before, found[1]]))
+        if not found or piece in [name for name, _ in rows]:
+            before = ", ".join(filter(None, [before, piece]))  # a name with a comma in it
+        elif not name and rows:
+            rows[-1][1] += f", {found[2]}"  # a list of numbers under one name
+        else:
+            rows.append([name, found[2]])
+            before = ""
+    return rows if rows and not before else [["", measured]]
+
+
+def typeset(text):
+    """Numbers as they are printed: ``1e-06`` is 10⁻⁶, ``2^15`` is 2¹⁵, ``-3`` has a minus."""
+
+    def power(found):
+        mantissa, exponent = found[1], str(int(found[2])).translate(_RAISED)
+        return f"{'' if mantissa == '1' else f'{mantissa} × '}10{exponent}"
+
+    text = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e([-+]?\d+)\b", power, text)
+    text = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
+    text = re.sub(r"(?<=\d)\^(\d+)", lambda found: found[1].translate(_RAISED), text)
+    return re.sub(r"(?<![\w)\]])-(?=\d)", "−", text)
+
+
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
 def read_ledger(notebooks):
     """Collect the claims of stored notebooks.
 
@@ -136,7 +218,7 @@ def read_ledger(notebooks):
 
     Returns:
         ``{path stem: [record, …]}`` in the order of the chapters; a record has ``id``,
-        ``text``, ``measured``.
+        ``text``, ``measured``, and perhaps ``rows`` and ``unit``: see ``rows_of``.
 
     Raises:
         ValueError: two claims of a chapter share an id.

@@ -23,7 +23,9 @@ from ae_lib.claims import (
     glue,
     inline_parts,
     read_ledger,
+    rows_of,
     stale,
+    typeset,
 )
 
 NAN = float("nan")
@@ -294,7 +296,7 @@ def test_page_and_ledger_show_a_claim_as_it_is_written(built):
         chapter
     )
     assert ">Claim 2.1</a>" in chapter
-    assert '<span class="ae-claim-number">&lt;1</span>' in chapter
+    assert "<dd>&lt;1</dd>" in chapter
     assert "for Jupyter" not in chapter
     assert f'href="../chapters/02_dense.html#{name}"' in ledger
     for page in (chapter, ledger):
@@ -306,3 +308,45 @@ def test_the_book_is_not_built_of_code_that_did_not_run(built):
     _, warnings = built("b = a + 1")
     assert "not the code that" in warnings
     assert "run: make chapters CHAPTER=02" in warnings
+
+
+@pytest.mark.parametrize(
+    "measured, rows",
+    [
+        ("0.694", [("", "0.694", "", "")]),
+        ("-0.0104, 0.0114", [("", "−0.0104, 0.0114", "", "")]),
+        ("21.4 %", [("", "21.4", "%", "")]),
+        ("0.18 % and 0.18 % above it", [("", "0.18\xa0% and 0.18\xa0% above it", "", "")]),
+        ("0, bound 1e-06", [("", "0", "", "10⁻⁶")]),
+        ("loss 1e-06, MSE 2.5e-07", [("loss", "10⁻⁶", "", ""), ("MSE", "2.5 × 10⁻⁷", "", "")]),
+        ("batch 16 0.166, rows 1,379", [("batch 16", "0.166", "", ""), ("rows", "1,379", "", "")]),
+        ("2: 0.59 · 64: 0.74", [("2", "0.59", "", ""), ("64", "0.74", "", "")]),
+        ("noise 0.8, 0.9, mask 1", [("noise", "0.8, 0.9", "", ""), ("mask", "1", "", "")]),
+        ("codes, decoded 0.9", [("codes, decoded", "0.9", "", "")]),
+        ("τ 2 0.1, τ 2, top 3 0.3", [("τ 2", "0.1", "", ""), ("τ 2, top 3", "0.3", "", "")]),
+        ("change in % -0.2, by 4 of 5", [("change", "−0.2", "%", ""), ("by", "4 of 5", "", "")]),
+    ],
+)  # fmt: skip
+def test_printed_numbers_are_read_back_as_rows(measured, rows):
+    assert rows_of({"text": "So it is", "measured": measured}) == rows
+
+
+def test_a_unit_at_the_end_of_the_text_is_that_of_the_numbers():
+    record = {"text": "It stops (seconds)", "measured": "first 2.1, last 3"}
+    assert rows_of(record) == [("first", "2.1", "s", ""), ("last", "3", "s", "")]
+    assert rows_of({"text": "It stops (in words)", "measured": "3"}) == [("", "3", "", "")]
+
+
+def test_a_claim_stores_its_rows_and_unit(monkeypatch):
+    stored = []
+    monkeypatch.setattr("ae_lib.claims.emit", stored.append)
+    claim("Both are short", {"a, 2 of 3": 1, "b": [0.5, -2e-9]}, True, unit="ms")
+    record = stored[0][MIME]
+    assert stored[0]["text/plain"].endswith("[a, 2 of 3 1, b 0.5, -2e-09 ms]")
+    assert rows_of(record) == [("a, 2 of 3", "1", "ms", ""), ("b", "0.5, −2 × 10⁻⁹", "ms", "")]
+    claim("Equal, to 1e-5", [1e-7], True, at_most=1e-5)
+    assert rows_of(stored[1][MIME]) == [("", "about 10⁻⁷", "", "10⁻⁵")]
+
+
+def test_typeset_leaves_words_alone():
+    assert typeset("mid-2 k-sparse 1e-5, 2^15 (-3) x1e5") == "mid-2 k-sparse 10⁻⁵, 2¹⁵ (−3) x1e5"

@@ -164,3 +164,10 @@ def test_every_benchmark_has_its_record(name):
     assert record["made_by"] == f"python -m benchmarks.run {name}"
     assert all(seconds > 0 for seconds in record["results"].values())
     assert record["environment"]["machine"]
+
+
+def test_publishing_stops_while_the_address_is_an_example():
+    assert "make repository URL=" in repository.unpublishable("https://github.com/example/book")
+    assert repository.unpublishable("https://github.com/owner/example") is None
+    steps = (ROOT / ".github/workflows/publish.yml").read_text("utf8")
+    assert 0 < steps.index("tools/repository.py --published") < steps.index("make pdf epub")

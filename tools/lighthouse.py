@@ -93,7 +93,9 @@ def main():
         raise SystemExit(f"The book is not built: {SITE} is missing. Run `make book`.")
     pattern = "**/*.html" if options.all else "chapters/*.html"
     found = sorted(p.relative_to(SITE).as_posix() for p in SITE.glob(pattern))
-    pages = options.pages or [p for p in found if p not in ("index.html", "search.html")]
+    pages = options.pages or [
+        p for p in found if p not in ("404.html", "book/intro.html", "search.html")
+    ]
     pages_of = page_server()
     chromium = pages_of.find_chromium()
     if chromium is None:

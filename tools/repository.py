@@ -2,6 +2,7 @@
 
     python tools/repository.py https://github.com/owner/name    set the address
     python tools/repository.py                                  bring the rest up to date
+    python tools/repository.py --published                      fail while it is an example
 
 The address stands in ``[project.urls]`` of pyproject.toml. From it follow the setup cell of
 each chapter, CITATION.cff, and in README.md the links and the map of the chapters (whose
@@ -61,6 +62,17 @@ def pages(url):
     """Where the built book is published."""
     owner, name = owner_and_name(url)
     return f"https://{owner.lower()}.github.io/{name}/"
+
+
+def unpublishable(url):
+    """Why a book with this address must not be published, or None."""
+    if owner_and_name(url)[0] != "example":
+        return None
+    return (
+        f"Not published: the book's address is still {url}, an example. Its links, its Colab "
+        "buttons and its preview cards would lead nowhere. Set your own, then commit: "
+        "make repository URL=https://github.com/owner/name"
+    )
 
 
 def derived(url):
@@ -150,7 +162,12 @@ def _notebook(text, url):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url", nargs="?", help="the new address")
+    parser.add_argument(
+        "--published", action="store_true", help="only ask whether the book may be published there"
+    )
     args = parser.parse_args()
+    if args.published:
+        sys.exit(unpublishable(address()))
     if args.url:
         try:
             url = "https://github.com/" + "/".join(owner_and_name(args.url))

@@ -257,9 +257,8 @@ EXERCISES = [
             (lambda d: np.tril(np.ones((d, d))), "That is the mask with both bugs. In x @ (W * "
              "mask) the row is the input, the column the output: which half lets input s reach "
              "output t only when s < t?"),
-            (lambda d: np.tril(np.ones((d, d)), -1), "The diagonal is closed, but the arrow of "
-             "time is reversed: in x @ W the row is the input. Output t sees only what comes "
-             "after it."),
+            (lambda d: np.tril(np.ones((d, d)), -1), "The diagonal is closed, but the order is "
+             "reversed: in x @ W the row is the input. Output t sees only what comes after it."),
         ],
         otherwise=lambda found, right, d: f"For d = {d} expected mask[s, t] = 1 where s < t and 0 "
         f"elsewhere; {int((found != right).sum())} of {d * d} entries differ.",

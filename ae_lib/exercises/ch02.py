@@ -81,13 +81,13 @@ def _ranks_otherwise(found, x, r):
 EXERCISES = [
     Exercise(
         name="dense.two_flaws", expects="two letters, such as 'ab'",
-        right="A narrow hidden layer in the decoder caps it at PCA; a number that nothing reads "
-        "lies to whoever changes it.",
+        right="With a narrow hidden layer the decoder cannot beat PCA. A number that nothing "
+        "reads misleads whoever changes it.",
         hint="Follow each size from where it is set to the layer that uses it. Then ask of each "
         "layer: is it narrower than it must be?",
         what="the two flaws", read=letters("abcdefg"), reference="cg",
         slips=[
-            ("ac", "(a) is wide, but width costs nothing here: only the code has to be narrow.",
+            ("ac", "(a) is wide, and that does no harm: only the code has to be narrow.",
              has("a")),
             ("bc", "(b) is the code itself. It is meant to be narrow, and a linear code may be "
              "any number.", has("b")),
@@ -143,8 +143,8 @@ EXERCISES = [
     Exercise(
         name="dense.curves", expects="a dict with a verdict for a, b and c",
         right="Read the level first, then the gap, then the direction of the held-out curve.",
-        hint="Overfitting is a held-out loss that rises again; underfitting is a training loss "
-        "that stays high.",
+        hint="Overfitting: the training loss falls on, and the held-out loss stops falling or "
+        "rises. Underfitting: the training loss stays high.",
         reference=_CURVES, read=words("abc", "fine", "overfit", "underfit"),
         slips=[
             (_CURVES | {"a": "overfit"}, "a: both losses are high and equal. A model that "
@@ -159,8 +159,8 @@ EXERCISES = [
     ),
     Exercise(
         name="dense.fair_baseline", expects="a function of train, held_out and k",
-        right="A baseline that peeks at held-out data flatters itself; one without the mean is a "
-        "straw man. This one is fair.",
+        right="A baseline that is fitted on held-out data looks too good, one without the mean "
+        "too bad. This one is fair.",
         hint="np.linalg.svd(train - mean, full_matrices=False) returns the components as rows of "
         "its third value.",
         what="the reconstruction", read=array, cases=((*_rows(), 3),), reference=_project,
@@ -185,8 +185,8 @@ EXERCISES = [
     ),
     Exercise(
         name="dense.choose_size", expects="a function of sizes, validation and test",
-        right="Choose on validation, prefer the smaller model when it is as good, and let the "
-        "test set speak once.",
+        right="Choose on validation, prefer the smaller model when it is as good, and use the "
+        "test set once, at the end.",
         hint="Find the best validation error, allow 5 % more, and take the smallest size within.",
         what="the chosen size", cases=_TABLES, reference=lambda s, v, t: min(_within(s, v, v)),
         tolerance=1e-9,
@@ -237,7 +237,8 @@ EXERCISES = [
         what="the score", read=array, cases=(_images(),), reference=_score, unique=False,
         slips=[
             (lambda x, r: ((x - r) ** 2).mean(0), "You averaged over the images and kept the "
-             "pixels: one score for each image.", lambda found, x, r: found.shape == (4, 5)),
+             "pixels. Average over the pixels of each image: one score an image.",
+             lambda found, x, r: found.shape == (4, 5)),
             (lambda x, r: ((x - r) ** 2).mean(), "One number for the whole batch cannot rank its "
              "images.", lambda found, x, r: found.shape == ()),
             (lambda x, r: ((x - r) ** 2).mean(2), lambda found, *_: "Expected one score for each "

@@ -107,16 +107,16 @@ def _energy(reconstruct, x, rng):
 EXERCISES = [
     Exercise(
         name="beyond.receptive", expects="a number of pixels",
-        right="1 + 2·1 + 2·2 + 2·4 = 15: strides make the window grow exponentially with depth, "
-        "so a few small kernels see the whole image.",
+        right="1 + 2·1 + 2·2 + 2·4 = 15: with stride 2 each layer about doubles the window, so a "
+        "fourth layer would see the whole image.",
         hint="A unit of layer three sees 3 units of layer two, which stand 4 pixels apart and see "
         "7 pixels each.",
         what="the width in pixels", reference=15,
         slips=[
             (7, "7 is the window of two layers. The third adds 2 steps, each as long as the two "
              "strides before it together."),
-            (9, "9 would be three layers side by side. Windows overlap, and each stride makes the "
-             "next layer's steps longer."),
+            (9, "9 = 7 + 2: the third layer does add 2 steps, but each is as long as the two "
+             "strides before it together."),
             (27, "27 = 3³ would be windows that do not overlap; with stride 2 they do."),
             (11, "The third layer's steps are 2 · 2 = 4 pixels long: strides multiply."),
         ],
@@ -253,8 +253,8 @@ EXERCISES = [
              "number for each example is wanted."),
             (lambda x, W, b: _jacobian(x, W, b)[:, None], "A column of shape (9, 1); shape (9,) "
              "is wanted. Drop the last axis."),
-            (lambda x, W, b: _jacobian(x, W, 0 * b), "You left out the bias b: it moves the units "
-             "to where they are flat or steep."),
+            (lambda x, W, b: _jacobian(x, W, 0 * b), "You left out the bias b: the slope h(1 − h) "
+             "of each unit depends on it."),
             (lambda x, W, b: np.sqrt(_jacobian(x, W, b)), "That is the norm; square it."),
             (lambda x, W, b: _h(x, W, b) * (1 - _h(x, W, b)) @ (W**2).sum(0), "The derivative h(1 "
              "− h) belongs to every entry of J, so it gets squared too."),
@@ -269,8 +269,8 @@ EXERCISES = [
     ),
     Exercise(
         name="beyond.copier", expects="a function copying(reconstruct, x, rng)",
-        right="A test on data alone cannot tell understanding from copying; a test off the data "
-        "can.",
+        right="On the data a good model and a copier both have a small error. On what are not "
+        "data only the copier has.",
         hint="What would a copier give back that a model of garments would not? Make some up with "
         "rng.",
         what="the scores", read=array, unique=False, ask=_scores,

@@ -150,12 +150,12 @@ EXERCISES = [
         .replace("c", "a"),
         reference="ad",
         slips=[
-            ("bd", "(b) shuffles. That is harmless, as long as what is shuffled may be divided "
-             "anywhere.", has("b")),
+            ("bd", "(b) shuffles. The order of the rows does no harm; what matters is which rows "
+             "there are.", has("b")),
             ("e", "(e) turns training sentences into ids, and touches nothing else.", has("e")),
             ("df", "(f) pads the training sentences to their own longest one. No harm.", has("f")),
-            ("a", "One leak is found. The other makes every held-out word a known one: who was "
-             "allowed to vote on which words exist?"),
+            ("a", "One leak is found. The other makes every held-out word a known one: from "
+             "which sentences was the list of words made?"),
             ("d", "(d) is one. For the other: a sentence has several translations. How many rows "
              "does it get, and on which sides may they fall?"),
         ],
@@ -176,7 +176,8 @@ EXERCISES = [
     ),
     Exercise(
         name="text.fair", expects="a function of nats_per_token, tokens and characters",
-        right="Losses per token are in different currencies; bits per character are not.",
+        right="A loss per token depends on how much text a token holds; bits per character do "
+        "not.",
         hint="The whole text costs nats_per_token × tokens. Then change the unit, then share it "
         "out over the characters.",
         what="the bits per character", cases=((4.0, 700, 2800), (1.5, 5000, 5000), (5.5, 90, 300)),
@@ -195,7 +196,7 @@ EXERCISES = [
     ),
     Exercise(
         name="text.one_hot", expects="a number of gigabytes",
-        right="No laptop holds that, to say what a few megabytes of whole numbers say.",
+        right="No laptop holds that. The ids say the same in a few megabytes.",
         hint="sentences × steps × words is one array. How many arrays, and how many bytes an "
         "entry?",
         what="the size", read=_gigabytes, tolerance=0.01, reference=_size(12, 1e9)[0],
@@ -218,6 +219,8 @@ EXERCISES = [
              "silent model misses."),
             (1 - MEAN_TOKENS / 40, "Close: every sentence also has an <eos> to be predicted, "
              "which is no padding."),
+            (1 - 8 / 40, "Close: 8 places are those of a sentence of 7 words. The mean sentence "
+             f"has {MEAN_TOKENS:.2f}, and an <eos>."),
             (0, "It is wrong about every word; but the metric counts other places, too.",
              lambda found: found < 0.05),
         ],
@@ -236,7 +239,7 @@ EXERCISES = [
             (lambda t, p: ((t == p) & (t != 0)).mean(), "Padding no longer counts as success, but "
              "it is still divided by."),
             (lambda t, p: (t == p)[p != 0].mean() if p.any() else 0.0, "You left out the places "
-             "where the model *says* <pad>: it chooses its own exam."),
+             "where the model *says* <pad>: then the model decides which places count."),
             (lambda t, p: np.mean([_accuracy(*row) for row in zip(t, p, strict=True)]), "You "
              "averaged over sentences first, so a word in a short one counts for more."),
             (lambda t, p: _accuracy(t, p) if p.any() else 1.0, "A model that only says <pad> gets "

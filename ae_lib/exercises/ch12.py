@@ -52,7 +52,7 @@ def _why_floor(found, right, m, k, n, width, operations, bandwidth):
 
 _BOUND_SLIPS = (
     ({"join": sum}, "You add the two times. The machine computes and moves bytes at the same "
-     "time, so the longer one is the floor."),
+     "time, so the longer one is the least time."),
     ({"join": min}, "You take the shorter of the two times; both have to be over before the "
      "product is."),
     ({"join": lambda times: times[0]}, "You count the arithmetic alone; for some shapes moving "
@@ -62,8 +62,8 @@ _BOUND_SLIPS = (
     ([{"each": 1}, lambda m, k, *rest: _floor(m, k, *rest, each=2 - 1 / k)], "Count two "
      "operations a multiply-add, and k of these for each of m n numbers: 2 m k n."),
     ({"sides": "ab"}, "The result has to be written, too: m n numbers more."),
-    ({"sides": "ac"}, "The second matrix, (k, n), is not read."),
-    ({"sides": "bc"}, "The first matrix, (m, k), is not read."),
+    ({"sides": "ac"}, "You left out the second matrix, (k, n): it has to be read too."),
+    ({"sides": "bc"}, "You left out the first matrix, (m, k): it has to be read too."),
     (lambda *case: _floor(*case, count=1 / case[3]), "You count numbers where bytes were asked "
      "for: multiply by width."),
     ({"count": 8}, "width and bandwidth are both in bytes: no factor of 8."),
@@ -265,7 +265,7 @@ EXERCISES = [
     Exercise(
         name="gpu.bound", expects='a function that returns seconds, and "bytes" or "arithmetic"',
         right="One row of a batch has to fetch the whole matrix for two operations a number; a "
-        "hundred rows share the fetch. That is why large batches are fast.",
+        "hundred rows share the fetch. That is one reason why large batches are fast.",
         hint="Work out two times: operations by operations a second, bytes by bytes a second. "
         "Three matrices cross the memory, and the machine does both things at once.",
         what=("the seconds", '"bytes" or "arithmetic"'),
@@ -276,8 +276,8 @@ EXERCISES = [
     ),
     Exercise(
         name="gpu.batch", expects="a function that returns one of the sizes",
-        right="A lead that another seed would undo is no reason to wait longer. What is beyond "
-        "the spread is: the largest batch is often not worth its speed.",
+        right="A lead that another seed would undo is no reason to wait longer. But a loss that "
+        "is higher by more than the spread is too much to pay for speed.",
         hint="Mean over seeds for each size; the best of them; its own standard deviation. Who is "
         "within? Only then look at throughput.",
         what="the chosen size", cases=_curves, every=True, reference=_choose,

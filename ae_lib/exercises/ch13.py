@@ -306,7 +306,7 @@ EXERCISES = [
     Exercise(
         name="runs.interval", expects="a function that returns the best interval and a share",
         right="The best interval grows with the root: a disk four times as slow asks for half as "
-        "many checkpoints. The restart adds to the bill, and moves nothing.",
+        "many checkpoints. The restart adds to what is lost, but does not move the best interval.",
         hint="L(τ) = s/τ + τ/(2M) + R/M. Set the derivative to zero for the first; put `every` in "
         "for the second.",
         what=("the best interval", "the share of time lost"), cases=_INTERVALS, tolerance=5e-4,
@@ -314,8 +314,8 @@ EXERCISES = [
     ),
     Exercise(
         name="runs.bill", expects="a function that returns hours and money",
-        right="A power law is a straight line between logarithms, and its slope is what a larger "
-        "model costs. The line is an extrapolation: time one step of the large model before you "
+        right="A power law is a straight line between logarithms, and its slope is the exponent. "
+        "The line is an extrapolation: time one step of the large model before you "
         "pay for all of them.",
         hint="log seconds = log a + b log size: np.polyfit(x, y, 1) returns b, then log a. An "
         "hour has 3,600 seconds.",

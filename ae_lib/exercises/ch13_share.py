@@ -172,8 +172,8 @@ EXERCISES = [
     Exercise(
         name="runs.efficiency", expects="a function that returns the efficiency and letters",
         right="What is sent depends on the parameters, not on the batch. So more work between two "
-        "messages always helps, fewer bytes or a quicker network only where they are what is "
-        "waited for, and more workers never.",
+        "messages always helps. Fewer bytes or a shorter latency help enough only if most of the "
+        "waiting is for them. More workers never help here.",
         hint="Bytes of a worker: 2 (w − 1) messages of 1/w of the gradients; a byte has eight "
         "bits. Then put each change into the same formula.",
         what=("the efficiency", 'the letters, such as "ad"'),

@@ -46,7 +46,7 @@ html .text_html:has(> .ae-explorer-mount) { background: none !important; padding
   border: 1px solid var(--ae-border); border-radius: 4px; }
 .aex-words { display: flex; flex-direction: column; gap: 0.5rem; min-width: 0; }
 .aex-code { font-variant-numeric: tabular-nums; font-weight: 600; font-size: 1.0625rem; }
-.aex-nearest { color: var(--ae-muted); font-size: 0.875rem; }
+.aex-nearest { color: var(--ae-muted); font-size: 0.875rem; min-height: 4.3em; }
 .aex-nearest b { color: var(--ae-text); display: block; font-size: 0.9375rem; }
 .ae-explorer svg { width: 1em; height: 1em; vertical-align: -0.125em; margin-right: 0.375em;
   flex: none; overflow: visible; }
@@ -434,6 +434,23 @@ function render({ model, el }) {
     return best;
   }
 
+  // Far is over three times as far as nearly all points have to their own nearest.
+  const squared = (i, x, y) => (data.codes[2 * i] - x) ** 2 + (data.codes[2 * i + 1] - y) ** 2;
+  let reach = 0;
+  function isFar(near) {
+    if (!reach) {
+      const gaps = Array.from({ length: count }, (_, i) => {
+        let least = Infinity;
+        for (let j = 0; j < count; j++) {
+          if (j !== i) least = Math.min(least, squared(j, data.codes[2 * i], data.codes[2 * i + 1]));
+        }
+        return least;
+      }).sort((a, b) => a - b);
+      reach = 3 * Math.sqrt(gaps[Math.floor(0.95 * (count - 1))]) || Infinity;
+    }
+    return Math.sqrt(squared(near, ...code)) > reach;
+  }
+
   // The map: images, axes, points, names. Only on a change of size, theme or classes.
   function drawMap() {
     const ratio = window.devicePixelRatio || 1;
@@ -506,7 +523,7 @@ function render({ model, el }) {
       ui.near.style.transform = `translate(${toX(data.codes[2 * near])}px, ${toY(data.codes[2 * near + 1])}px)`;
     }
     const c = near < 0 ? -1 : data.labels[near];
-    ui.nearest.replaceChildren("nearest point on the map");
+    ui.nearest.replaceChildren(near >= 0 && isFar(near) ? "no data near here; nearest point" : "nearest point on the map");
     ui.nearest.append(near < 0 ? make("b", {}, "none is shown") : make("b", {}, swatch(c, data.colours), data.classes[c]));
     ui.code.textContent = `z = (${round(code[0], 0)}, ${round(code[1], 1)})`;
     ui.sliders.forEach(({ input }, k) => (input.value = code[k]));
@@ -517,8 +534,9 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = setTimeout(() => {
       const near = nearest();
+      const far = near >= 0 && isFar(near) ? "No data near here. " : "";
       const name = near < 0 ? "none is shown" : data.classes[data.labels[near]];
-      ui.live.textContent = `Code ${round(code[0], 0)}, ${round(code[1], 1)}. Nearest point: ${name}.`;
+      ui.live.textContent = `Code ${round(code[0], 0)}, ${round(code[1], 1)}. ${far}Nearest point: ${name}.`;
     }, 500);
   }
 

@@ -51,7 +51,7 @@ html .text_html:has(> .ae-explorer-mount) { background: none !important; padding
 .aes button { font: inherit; color: inherit; cursor: pointer; margin: 0; }
 .aes-load button { min-height: 34px; padding: 0.25rem 0.875rem; border: 1px solid currentColor;
   border-radius: 999px; background: var(--ae-paper); font-weight: 600; }
-.aes-load button[aria-disabled="true"] { cursor: progress; border-style: dashed; }
+.aes-load progress { flex: 1 1 8rem; height: 0.5rem; accent-color: currentColor; }
 .aes-out { display: grid; gap: 0.5rem; padding: 0.875rem 1rem 0.75rem; border: 1px solid var(--ae-border);
   border-radius: 8px; }
 .aes-sentence { min-height: 2.6em; display: flex; align-items: center; justify-content: center;
@@ -242,8 +242,16 @@ function readModel(buffer) {
   const ids = new Map(header.tokens.map((token, id) => [token, id]));
   const names = new Set(header.names);
   const read = (text) => splitWords(text, names).map((word) => ({ ...word, id: ids.get(word.token) ?? UNK }));
+  // As a reader may write: a word that is not there in its case is taken in another.
+  const recased = (word) => {
+    const { token } = word;
+    const small = token.toLowerCase();
+    const other = [small, capital(small), token.toUpperCase()].find((t) => ids.has(t));
+    return word.id === UNK && lettersIn(token) && other ? { ...word, id: ids.get(other), as: other } : word;
+  };
   return {
     read,
+    readAnyCase: (text) => read(text).map(recased),
     tokens: (text) => read(text).map(({ token }) => token),
     write: (row) => joinWords(row.map((id) => header.tokens[id])),
     encode: (row) => encode(weights, row),
@@ -329,20 +337,42 @@ function bufferOf(base64) {
 
 // ---- where the weights come from ------------------------------------------------------
 
-// A page opened from a file may not fetch, but it may take a script from beside it.
-function loadFromPage({ name, file, version }) {
+// A server's file is fetched, so that progress shows and a cancel stops it. A page opened from
+// a file may not fetch, but it may take a script from beside it.
+async function loadFromPage({ name, file, version }, size, report, signal) {
   const found = () => window.aeWeights && window.aeWeights[name];
-  if (found()) return Promise.resolve(bufferOf(found()));
+  if (found()) return bufferOf(found());
   const top = document.documentElement.dataset.content_root || "";
-  const script = make("script", { src: new URL(`${top}_static/${file}?v=${version}`, document.baseURI) });
-  return new Promise((resolve, reject) => {
-    script.onload = () => (found() ? resolve(bufferOf(found())) : reject(new Error(`${file} holds no model`)));
-    script.onerror = () => {
-      script.remove();
-      reject(new Error(`${file} could not be loaded`));
-    };
-    document.head.append(script);
-  });
+  const address = new URL(`${top}_static/${file}?v=${version}`, document.baseURI);
+  const lost = new Error(`${file} could not be loaded`);
+  if (address.protocol.startsWith("http")) {
+    const answer = await fetch(address, { signal }).catch(() => null);
+    if (!answer || !answer.ok) throw lost;
+    const parts = [];
+    let received = 0;
+    for (const reader = answer.body.getReader(); ; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      parts.push(value);
+      received += value.length;
+      report(received / size);
+    }
+    const text = await new Blob(parts).text();
+    const [, base64] = /= "([^"]*)";\s*$/.exec(text) ?? [];
+    if (base64) (window.aeWeights ??= {})[name] = base64;
+  } else {
+    const script = make("script", { src: address });
+    await new Promise((resolve, reject) => {
+      script.onload = resolve;
+      script.onerror = () => {
+        script.remove();
+        reject(lost);
+      };
+      document.head.append(script);
+    });
+  }
+  if (!found()) throw new Error(`${file} holds no model`);
+  return bufferOf(found());
 }
 
 function loadFromKernel(model) {
@@ -391,6 +421,7 @@ function build(data) {
     ends: [0, 1].map((k) => buildEnd(k, data.examples, id)),
     note: make("p"),
     button: make("button", { type: "button" }),
+    bar: make("progress", { max: 1, "aria-label": "Loading the model", hidden: "" }),
     sentence: make("p", { class: "aes-sentence" }),
     slider: make("input", {
       type: "range", min: 0, max: 1, step: 1 / (POSITIONS - 1), "data-lm-suppress-shortcuts": "true",
@@ -400,7 +431,7 @@ function build(data) {
     path: make("ol", { class: "aes-path", "aria-labelledby": `${id}-path` }),
     live: make("div", { class: "aes-live", "aria-live": "polite" }),
   };
-  ui.load = make("div", { class: "aes-load" }, ui.note, ui.button);
+  ui.load = make("div", { class: "aes-load" }, ui.note, ui.bar, ui.button);
   const help = make(
     "p", { class: "aes-help" },
     "Each sentence is one point in the space of codes; a straight line runs between the two. Move along it and read what the decoder makes of each place. Words of the ",
@@ -448,6 +479,7 @@ function render({ model, el }) {
   const texts = [data.first, data.second];
   const backs = [data.path[0], data.path[POSITIONS - 1]];
   const unknown = data.unknown.map((words) => [...words]);
+  const recased = [[], []]; // words that were read in another case
   const notes = ["", ""]; // what is wrong with what stands in an input
   const codes = [null, null];
   let path = [...data.path];
@@ -455,6 +487,8 @@ function render({ model, el }) {
   let t = model.get("t");
   let network = null; // the model, once it is here
   let loading = null;
+  let stop = null; // cancels what is loading
+  let declined = false; // cancelled: from now on, only the button loads
   let seen = new Map(); // sentences by t
   let runs = 0;
   let gone = false;
@@ -462,7 +496,8 @@ function render({ model, el }) {
 
   const at = (i) => i / (POSITIONS - 1);
   const pause = () => new Promise((resolve) => setTimeout(resolve));
-  const megabytes = Math.max(0.1, (data.bytes * (live ? 1 : 4 / 3)) / 1e6);
+  // What comes over the line: compressed, the page's script is as large as its bytes.
+  const megabytes = Math.max(0.1, data.bytes / 1e6);
   const label = `Load the model (${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB)`;
 
   function decodeAt(place) {
@@ -484,6 +519,7 @@ function render({ model, el }) {
     const exact = backs[k] === normalise(texts[k]);
     const said = make("b", {}, exact ? "\u2713 comes back exactly" : "\u2260 comes back as ");
     status.replaceChildren(said, exact ? "" : painted(backs[k], words));
+    if (recased[k].length) status.append(make("br"), `read in another case: ${recased[k].join(", ")}`);
     if (!unknown[k].length) return;
     status.append(make("br"), "not in the vocabulary: ", ...unknown[k].flatMap((word, i) => [i ? ", " : "", marked(word)]));
   }
@@ -557,7 +593,7 @@ function render({ model, el }) {
 
   // The one door for a new sentence. What cannot be read is said, and the old end stays.
   async function setEnd(k, text, fromModel = false) {
-    if (!network && !(await start())) {
+    if (!network && (declined || !(await start()))) {
       notes[k] = "The model is not here.";
       return showStatus(k);
     }
@@ -585,7 +621,8 @@ function render({ model, el }) {
     seen = new Map();
     ui.path.setAttribute("aria-busy", "true");
     texts.forEach((text, k) => {
-      const read = network.read(text);
+      const read = network.readAnyCase(text);
+      recased[k] = [...new Set(read.filter((word) => word.as).map(({ written, as }) => `${written} as ${as}`))];
       codes[k] ??= network.encode(read.map(({ id }) => id));
       unknown[k] = [...new Set(read.filter(({ id }) => id === UNK).map(({ written }) => written))];
     });
@@ -613,9 +650,8 @@ function render({ model, el }) {
   function start() {
     loading ??= load().catch((error) => {
       loading = null;
-      ui.button.removeAttribute("aria-disabled");
-      ui.button.textContent = "Try again";
-      ui.note.textContent = `The model is not here: ${error.message}.`;
+      ui.button.textContent = declined ? label : "Try again";
+      ui.note.textContent = declined ? "Cancelled; nothing was loaded." : `The model is not here: ${error.message}.`;
       announce(ui.note.textContent);
       return false;
     });
@@ -624,16 +660,28 @@ function render({ model, el }) {
 
   async function load() {
     if (!live && !data.weights) return false;
-    ui.button.setAttribute("aria-disabled", "true");
-    ui.button.textContent = "Loading \u2026";
+    declined = false;
+    stop = new AbortController();
+    const cancelled = new Promise((_, reject) => (stop.signal.onabort = () => reject(new Error("cancelled"))));
+    const report = (share) => {
+      const percent = Math.min(99, Math.floor(100 * share));
+      ui.bar.value = percent / 100;
+      ui.note.textContent = `Loading the model: ${percent} %`;
+    };
+    ui.note.textContent = "Loading the model \u2026";
+    ui.bar.removeAttribute("value");
+    ui.bar.hidden = false;
+    ui.button.textContent = "Cancel";
     announce("Loading the model.");
     const late = setTimeout(() => {
       if (live) ui.note.textContent = "The kernel has not answered yet: it is busy, or has stopped; then run the cell again.";
     }, 8000);
     try {
-      network = readModel(await (live ? loadFromKernel(model) : loadFromPage(data.weights)));
+      const coming = live ? loadFromKernel(model) : loadFromPage(data.weights, (data.bytes * 4) / 3, report, stop.signal);
+      network = readModel(await Promise.race([coming, cancelled]));
     } finally {
       clearTimeout(late);
+      ui.bar.hidden = true;
     }
     if (gone) return false;
     const moveFocus = document.activeElement === ui.button;
@@ -655,7 +703,11 @@ function render({ model, el }) {
     ui.button.hidden = true;
     for (const { input, pick } of ui.ends) [input.readOnly, pick.disabled] = [true, true];
   }
-  ui.button.addEventListener("click", start);
+  ui.button.addEventListener("click", () => {
+    if (!loading) return start();
+    declined = true;
+    stop.abort();
+  });
   ui.ends.forEach(({ input, pick }, k) => {
     let typing = 0;
     const take = () => {
@@ -664,7 +716,6 @@ function render({ model, el }) {
       return setEnd(k, input.value);
     };
     input.value = texts[k];
-    input.addEventListener("focus", start);
     input.addEventListener("input", () => {
       clearTimeout(typing);
       typing = setTimeout(take, 350);

@@ -25,7 +25,7 @@ class SentencePath(anywidget.AnyWidget):
 
     The reader writes or picks two sentences; their codes a and b, the places
     z = (1 − t) a + t b between them and the sentences these decode to (greedily) are
-    computed in the reader's browser, by a copy of the model with 8-bit weights, about 10 MB,
+    computed in the reader's browser, by a copy of the model with 8-bit weights, about 7 MB,
     which comes when it is asked for. Before, eleven places computed here are shown. In the
     published page that copy is the shipped model's: an explorer of another model stays there
     as it is stored, without a way to try other sentences.

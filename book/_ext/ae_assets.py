@@ -12,19 +12,16 @@ import re
 import shutil
 from pathlib import Path
 
-from ae_css import WORD, purge
+from ae_css import WORD, purge, without_script
 
 THEME_STYLES = ["basic.css", "styles/theme.css", "styles/pydata-sphinx-theme.css"]
 SCRIPTS = [
     "documentation_options.js",
-    "doctools.js",
-    "sphinx_highlight.js",
     "clipboard.min.js",
     "copybutton.js",
     "design-tabs.js",
     "js/book.js",
 ]
-SEARCH_SCRIPTS = ["searchtools.js", "language_data.js"]
 REPAIRS = [
     # Boxes that scroll sideways on a phone; js/book.js takes the focus from those that fit.
     ('<div class="highlight"><pre>', '<div class="highlight"><pre tabindex="0">'),
@@ -33,15 +30,6 @@ REPAIRS = [
     # A role that is not allowed here, in a list without items.
     ('role="doc-biblioentry"', 'role="listitem"'),
 ]  # fmt: skip
-REDIRECT = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="description" content="The first page of the book.">
-<meta http-equiv="refresh" content="0; url={page}"></head>
-<body><main><h1>{title}</h1><p><a href="{page}">Open the book</a></p></main></body>
-</html>
-"""
 
 
 def page_context(app, pagename, templatename, context, doctree):
@@ -72,7 +60,7 @@ def note_version(app, config):
 
 
 def bundle(app, exception):
-    """Repair the pages; write the two bundles, and the page that leads to the first."""
+    """Repair the pages; write the two bundles."""
     if exception or app.builder.name != "html":
         return
     out = Path(app.outdir)
@@ -81,9 +69,8 @@ def bundle(app, exception):
     script = "\n;".join(re.sub(r"\n//# sourceMappingURL=\S+", "", part) for part in parts)
     (static / "book.js").write_text(script, "utf8")
     words = set(WORD.findall(script))
-    for name in SEARCH_SCRIPTS:
-        words.update(WORD.findall((static / name).read_text("utf8")))
-    pages = {f"{name}.html" for name in [*app.env.found_docs, "search", "index"]}
+    words.update(WORD.findall((static / "js/search.js").read_text("utf8")))
+    pages = {app.builder.get_target_uri(name) for name in [*app.env.found_docs, "search"]}
     for page in out.rglob("*.html"):
         if page.relative_to(out).as_posix() not in pages:
             page.unlink()  # its source is gone
@@ -96,13 +83,10 @@ def bundle(app, exception):
         words.update(WORD.findall(finished))
     own = [str(s.filename).removeprefix("_static/").split("?")[0] for s in app.builder._css_files]
     styles = [_styles(static, name) for name in dict.fromkeys(THEME_STYLES + own)]
-    (static / "book.css").write_text(purge("\n".join(styles), words), "utf8")
+    style = without_script(purge("\n".join(styles), words))
+    (static / "book.css").write_text(style, "utf8")
     for unused in ("vendor", "scripts", "locales"):  # eight megabytes, most of them icons
         shutil.rmtree(static / unused, ignore_errors=True)
-    root = app.config.root_doc
-    (out / "index.html").write_text(
-        REDIRECT.format(title=app.config.html_title, page=f"{root}.html"), "utf8"
-    )
 
 
 def _styles(static, name):

@@ -7,6 +7,8 @@ MARK = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[{};]")
 CLASS_OR_ID = re.compile(r"[.#]((?:\\.|[\w-])+)")
 # Inside these a name that no page has does no harm: the rule may match without it.
 OPTIONAL = re.compile(r":(?:not|is|where|has)\((?:[^()]|\([^()]*\))*\)|\[[^\]]*\]")
+DARK = re.compile(r"\[data-theme=[\"']?dark[\"']?\]")
+SELECTOR = re.compile(r",(?![^(]*\))")  # the commas between selectors
 NESTED = ("@media", "@supports", "@layer", "@container")
 
 
@@ -27,6 +29,23 @@ def purge(css, words):
         if keep:
             kept.append(f"{head}{{{body}}}")
     return "\n".join(kept)
+
+
+def without_script(css):
+    """The style sheet in which the colours of the dark theme hold by the system's wish too.
+
+    js/book.js and the page's head say in ``data-theme`` what the reader wants, and add the
+    class ``js``. Where no script runs the pages say ``light``, and each dark rule is followed by
+    its like for a dark system; both weigh the same, so that what came later still wins.
+    """
+    result = []
+    for head, body in split_rules(css):
+        result.append(f"{head}{{{body}}}")
+        chosen = [part for part in SELECTOR.split(head) if DARK.search(part)]
+        if chosen and not head.startswith("@"):
+            head = DARK.sub(":not(.js)", ",".join(chosen))
+            result.append(f"@media (prefers-color-scheme:dark){{{head}{{{body}}}}}")
+    return "\n".join(result)
 
 
 def split_rules(css):

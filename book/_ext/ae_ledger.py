@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ae_numbers import chapter_number
-from ae_outputs import inline_nodes
+from ae_outputs import inline_nodes, measured_html
 from ae_project import title
 from docutils import nodes
 from sphinx.util import logging
@@ -53,14 +53,14 @@ class ClaimsLedger(SphinxDirective):
             rows += _row(
                 nodes.paragraph("", "", link),
                 nodes.paragraph("", "", *inline_nodes(record["text"])),
-                nodes.paragraph(text=record["measured"]),
+                nodes.raw(text=measured_html(record), format="html"),
                 ids=[f"ledger-{number}"],
             )
         section = nodes.section(ids=[f"ledger-{chapter}"])
         section += nodes.title(text=f"Chapter {chapter}. {title(path)}")
         titles = ("Claim", "What the run showed", "Measured")
         group = nodes.tgroup(cols=3)
-        group += [nodes.colspec(colwidth=width) for width in (8, 67, 25)]
+        group += [nodes.colspec(colwidth=width) for width in (8, 58, 34)]
         group += nodes.thead("", _row(*[nodes.paragraph(text=text) for text in titles]))
         group += rows
         section += nodes.table("", group, classes=["ae-ledger"])

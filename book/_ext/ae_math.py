@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 FOLDER = Path(__file__).parents[1] / "_vendor" / "mathjax"
 MARK = "<!-- glyphs -->"
 WIDE = 36  # ex: a wider formula may have to scroll on a phone
+NUMBER = 8  # ex: what stands beside a numbered one
 
 
 class Typesetter:
@@ -107,9 +108,9 @@ def _typeset(self, node, tex, display):
     return html
 
 
-def _is_wide(html):
+def _is_wide(html, beside=0):
     width = re.search(r'width="([\d.]+)ex"', html)
-    return bool(width) and float(width[1]) > WIDE
+    return bool(width) and float(width[1]) + beside > WIDE
 
 
 def visit_math(self, node):
@@ -125,7 +126,7 @@ def visit_math_block(self, node):
         tex = rf"\begin{{split}}{tex}\end{{split}}"
     html = _typeset(self, node, tex, True)
     ids = f' id="{node["ids"][0]}"' if node.get("ids") else ""
-    focus = ' tabindex="0"' if _is_wide(html) else ""
+    focus = ' tabindex="0"' if _is_wide(html, NUMBER if node["number"] else 0) else ""
     self.body.append(f'<div class="math"{ids}{focus}>')
     if node["number"]:
         number = get_node_equation_number(self, node)

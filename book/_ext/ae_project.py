@@ -1,8 +1,10 @@
-"""What the pages know of the project: its address, and how long a chapter runs.
+"""What the pages know of the project: its address, its commit, and how long a chapter runs.
 
-Both come from tools/repository.py, which makes the README from them too.
+Address and minutes come from tools/repository.py, which makes the README from them too.
 """
 
+import re
+import subprocess
 import sys
 from html import escape
 from pathlib import Path
@@ -10,10 +12,12 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-sys.path.append(str(Path(__file__).parents[2] / "tools"))
-from repository import RECORDS, address, chapter_times, colab, title  # noqa: E402
+from ae_lib.claims import read_ledger
 
-__all__ = ["title"]
+sys.path.append(str(Path(__file__).parents[2] / "tools"))
+from repository import BRANCH, RECORDS, address, chapter_times, colab, pages, title  # noqa: E402
+
+__all__ = ["pages", "title"]
 FACTS = """\
 <div class="ae-facts"><dl>
 {times}</dl>
@@ -52,7 +56,87 @@ def link_to_colab(app, pagename, templatename, context, doctree):
     context["ae_colab"] = colab(address(), f"{pagename}.ipynb")
 
 
+def colophon(app, pagename, templatename, context, doctree):
+    """For the foot of a page: its source, its faults by name, and how to cite it."""
+    context["ae_address"], context["ae_commit"] = address(), app.config.ae_commit
+    if doctree is None:
+        return
+    path = Path(app.env.doc2path(pagename))
+    name = path.relative_to(app.srcdir).as_posix()
+    url = pages(address()) + app.builder.get_target_uri(pagename).removesuffix("index.html")
+    commit = app.config.ae_commit[:10]
+    heading = app.env.titles[pagename].astext()
+    chapter = str(int(path.name[:2])) if name.startswith("chapters/") else ""
+    faults = [(f"Chapter {chapter}: " if chapter else f"{heading}: ", "the page as a whole")]
+    if chapter:
+        (claims,) = read_ledger([path]).values()
+        for count, claim in enumerate(claims, 1):
+            number = f"Claim {chapter}.{count}"
+            faults.append((f"{number} ({_short(claim['text'])}): ", number))
+    cited, bibtex = citation(Path(app.srcdir), chapter and (chapter, heading), url, commit)
+    version = f"Commit: {commit}\n" if commit else ""
+    context |= {
+        "ae_source": f"{address()}/blob/{BRANCH}/{name}",
+        "ae_faults": faults,
+        "ae_report": f"Page: {url}\n{version}\nWhat is wrong, and what should stand there?\n",
+        "ae_cite": cited,
+        "ae_cite_bibtex": bibtex,
+    }
+
+
+def citation(root, chapter, url, commit):
+    """How to cite a chapter, ``(number, title)``, or the book: as a line, and for BibTeX."""
+    text = (root / "CITATION.cff").read_text("utf8")
+    book = re.search(r'^title: "?(.+?)"?$', text, re.M)[1]
+    author = re.search(r"^ *- name: (.+)$", text, re.M)[1]
+    year = re.search(r'^date-released: "?(\d{4})', text, re.M)[1]
+    number, title = chapter or ("", "")
+    part = f"“{title}”, chapter {number} of " if chapter else ""
+    note = f" (commit {commit})" if commit else ""
+    line = f"{author} ({year}). {part}{book}. {url}{note}"
+    fields = {"author": f"{{{author}}}", "title": title or book, "year": year, "url": url}
+    if chapter:
+        fields |= {"booktitle": book, "chapter": number}
+    if commit:
+        fields["note"] = f"Commit {commit}"
+    entry = "\n".join(f"  {key} = {{{value}}}," for key, value in fields.items())
+    kind, key = ("incollection", f"autoencoders-{number}") if chapter else ("book", "autoencoders")
+    return line, f"@{kind}{{{key},\n{entry}\n}}"
+
+
+def _short(text, most=60):
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
+
+
+def commit(root):
+    """``"hash date"`` of the commit that ``root`` stands at, ``" changed"`` if it has changes.
+
+    An empty string where ``root`` is no checkout of its own.
+    """
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        top = git("rev-parse", "--show-toplevel")
+        if not top or Path(top).resolve() != Path(root).resolve():
+            return ""
+        changed = " changed" if git("status", "--porcelain", "--untracked-files=no") else ""
+        return git("log", "-1", "--format=%H %cs") + changed
+    except FileNotFoundError:  # no git on this machine
+        return ""
+
+
+def note_commit(app, config):
+    """The pages are out of date when the commit is another."""
+    config.ae_commit = commit(app.srcdir)
+
+
 def setup(app):
+    app.add_config_value("ae_commit", "", "html", types=[str])
+    app.connect("config-inited", note_commit)
+    app.connect("html-page-context", colophon)
     # Jupyter Book sets it whether or not sphinx_comments is there.
     app.add_config_value("comments_config", {}, "")
     app.add_directive("chapter-facts", ChapterFacts)

@@ -118,12 +118,12 @@ def bend():
 
 
 def decoder_width():
-    d = Drawing("The article's autoencoder and the repaired one", 330)
+    d = Drawing("The article's autoencoder and the repaired one", 352)
     for y, name, hidden, colour in (
-        (90, "The article's listing", 32, WRONG),
-        (250, "Repaired", 784, DECODER),
+        (100, "The article's listing", 32, WRONG),
+        (276, "Repaired", 784, DECODER),
     ):
-        d.text(14, y - 76, name, 14, anchor="start", bold=True)
+        d.text(14, y - 86, name, 14, anchor="start", bold=True)
         widths = (784, 784, 32, hidden, 784)
         colours = (INK, ENCODER, CODE, colour, INK)
         names = ("input", "(a)", "code (b)", "(c)", "output (d)")

@@ -132,11 +132,11 @@ def one_table():
     d.arrow((308, 112), (186, 112))
     d.text(246, 98, "1  words it reads", 12)
     d.arrow((308, 196), (248, 196), (248, 218), (186, 218))
-    d.text(246, 238, "2  words it has written", 12)
-    d.box(540, 128, 150, 44, "scores of V words", colour=QUIET, size=13)
-    d.arrow((412, 150), (536, 150))
-    d.text(474, 128, "3  compared with\nthe decoder's output", 12)
-    d.arrow((105, 244), (105, 280), (615, 280), (615, 176), colour=DECODER)
+    d.text(260, 238, "2  words it has written", 12)
+    d.box(562, 128, 150, 44, "scores of V words", colour=QUIET, size=13)
+    d.arrow((412, 150), (558, 150))
+    d.text(486, 128, "3  compared with\nthe decoder's output", 12)
+    d.arrow((105, 244), (105, 280), (637, 280), (637, 176), colour=DECODER)
     return d
 
 
@@ -166,7 +166,7 @@ def beam():
 
 
 def nucleus():
-    d = Drawing("The nucleus: the fewest words whose probabilities reach 0.8", 290)
+    d = Drawing("The nucleus: the fewest words whose probabilities reach 0.8", 310)
     words = ("dog", "cat", "bird", "horse", "tree", "sky", "if", "blue")
     shares = (0.42, 0.24, 0.16, 0.07, 0.05, 0.03, 0.02, 0.01)
     total = 0.0
@@ -177,7 +177,7 @@ def nucleus():
         d.text(x + 29, 230 - 400 * share - 13, f"{share:.2f}", 12)
         d.text(x + 29, 247, word, 13, mono=True)
     d.line((278, 40), (278, 256), colour=WRONG, dashed=True)
-    d.text(160, 276, "kept, and scaled to sum to one: 0.42 + 0.24 + 0.16 = 0.82")
+    d.text(159, 284, "kept, and scaled to sum to one:\n0.42 + 0.24 + 0.16 = 0.82")
     d.text(500, 276, "never drawn")
     d.line((30, 230), (700, 230))
     return d

@@ -97,18 +97,24 @@ def serve(site):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium."""
+def chromium():
+    """Chromium's path. Without one its tests are skipped; they fail with the variable CI set."""
     path = find_chromium()
     if path is None:
         message = "no Chromium: install it, or name it in $CHROMIUM"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """Headless Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        running = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        running = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield running
         running.close()
 

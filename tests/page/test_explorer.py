@@ -325,3 +325,13 @@ def test_phone(open_page, address, decoder):
 def test_without_javascript_a_sentence_stands_there(open_page, address):
     page = open_page(address, java_script_enabled=False)
     assert "needs JavaScript" in page.locator(".ae-explorer-fallback").first.inner_text()
+
+
+def test_far_from_all_points_it_says_that_there_are_no_data(explorer):
+    words = explorer.root.locator(".aex-nearest")
+    explorer.set_code([-3, 0])
+    assert "no data near here" not in words.inner_text()
+    explorer.set_code([-9, 9])
+    assert "no data near here" in words.inner_text()
+    live = explorer.root.locator("[aria-live=polite]")
+    live.get_by_text("No data near here. Nearest point: ").wait_for(timeout=5000)

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,12 +12,14 @@ import lxml.html
 import pytest
 
 import repository
+from ae_lib.claims import inline_parts, read_ledger, rows_of, typeset
+from ae_lib.widgets._static import classic_script
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
 PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html"))
-# index.html only leads on to the first page.
-READ = [name for name in PAGES if name != "index.html"]
+# The first leads on to the front page; the second stands alone.
+READ = [name for name in PAGES if name not in ("book/intro.html", "404.html")]
 CHAPTERS = [name for name in READ if name.startswith("chapters/")]
 
 # The whole page laid out, at rest, and with everything unfolded.
@@ -82,7 +85,7 @@ def test_links_inside_the_book_lead_somewhere(name):
 def test_nothing_is_loaded_from_elsewhere(name):
     sources = find(name, "//script/@src | //img/@src | //iframe/@src | //source/@src")
     links = find(name, "//link[not(@rel='canonical' or @rel='next' or @rel='prev')]/@href")
-    assert links or name == "index.html"
+    assert links or name not in READ
     for source in sources + links:
         assert not urlsplit(source).netloc, f"{source} is a third party's"
         assert source.startswith("data:") or resolve(name, source)[0].exists(), source
@@ -122,15 +125,16 @@ def test_a_page_opens_from_a_stick_for_everyone(open_page, name):
         assert "@title" not in solution.inner_text()
     page.evaluate(UNFOLD)
     page.evaluate(THIN_OUT)
-    options = {"resultTypes": ["violations"], "preload": False}
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
-        found = Axe().run(page, options=options).response["violations"]
-        told = [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in found]
-        assert not told, f"{scheme}: {json.dumps(told, indent=1)}"
-        options["runOnly"] = ["color-contrast"]  # nothing else differs between the themes
-    page.set_viewport_size({"width": 390, "height": 844})
+    for width, height in ((1400, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        options = {"resultTypes": ["violations"], "preload": False}
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+            found = Axe().run(page, options=options).response["violations"]
+            told = [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in found]
+            assert not told, f"{scheme}, {width} px: {json.dumps(told, indent=1)}"
+            options["runOnly"] = ["color-contrast"]  # nothing else differs between the themes
     wide = page.evaluate(STICKING_OUT)
     assert not wide, f"beyond the edge of a 390 px screen: {wide[:3]}"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -183,27 +187,136 @@ def test_a_page_has_the_number_of_its_file(name):
     assert {kind: set(numbers) for kind, numbers in found.items()} == dict.fromkeys(
         found, {number}
     )
-    assert re.findall(rf'href="\.\./{name}">(\d+)\. ', read("book/intro.html")) == [number]
+    assert re.findall(rf'href="{name}">(\d+)\. ', read("index.html")) == [number]
+
+
+# ---- claims as rows, machinery out of sight ----
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_text_became_a_tag(name):
+    """A "<unk>" that is not escaped is an element that HTML does not have."""
+    drawings = "ancestor-or-self::svg or ancestor-or-self::*[starts-with(name(), 'mjx-')]"
+    tags = {e.tag for e in find(name, f"//*[not({drawings})]")}
+    assert tags - lxml.html.defs.tags <= {"main", "dialog", "search", "time"}
+
+
+def bare(text):
+    """A text without its spaces, the quotation marks as they are typed."""
+    return "".join(text.translate(str.maketrans("‘’“”", "''\"\"")).split())
+
+
+def test_claims_are_shown_whole_on_their_page_and_in_the_ledger():
+    ledger = find("book/claims.html", "//table//tr[td]")
+    shown = []
+    for name in CHAPTERS:
+        (records,) = read_ledger([ROOT / Path(name).with_suffix(".ipynb")]).values()
+        boxes = find(name, "//div[@class='ae-claim']")
+        rows, ledger = ledger[: len(records)], ledger[len(records) :]
+        for record, box, row in zip(records, boxes, rows, strict=True):
+            text = "".join(part for _, part in inline_parts(record["text"]))
+            (sentence,) = box.xpath("span[@class='ae-claim-text']")
+            for place in (sentence, row.find("td[2]")):
+                assert bare(place.text_content()) == bare(typeset(text))
+            for place in (box, row.find("td[3]")):
+                cells = place.xpath(".//dl/div")
+                assert len(cells) == len(rows_of(record))
+                shown += [" ".join(cell.itertext()) for cell in cells]
+    assert not ledger
+    assert "change −0.177\u202f%" in shown
+    assert "measured about 10⁻⁸ bound 10⁻⁶" in shown
+    assert not [row for row in shown if re.search(r"\de[-+]?\d|(?<!\w)-\d", row)]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_label_of_a_claim_is_large_enough_to_touch(open_page, width):
+    for name, path in [(CHAPTERS[0], ".ae-claim-label"), ("book/claims.html", ".ae-ledger td a")]:
+        page = open_page((SITE / name).as_uri(), width)
+        boxes = page.locator(path).evaluate_all(
+            "all => all.map(e => e.getBoundingClientRect()).map(b => [b.width, b.height])"
+        )
+        assert len(boxes) > 10
+        assert min(min(box) for box in boxes) >= 44
+
+
+def test_an_explorer_on_a_page_runs_the_script_of_today():
+    mounts = [(name, m) for name in CHAPTERS for m in find(name, "//*[@data-ae-mount]")]
+    assert {mount.get("data-ae-mount") for _, mount in mounts} == {"latent-map", "sentence-path"}
+    for name, mount in mounts:
+        kind = mount.get("data-ae-mount").replace("-", "_")
+        module = ROOT / "ae_lib" / "widgets" / f"{kind}.js"
+        assert f"<script>\n{classic_script(module.read_text('utf8'))}\n</script>" in read(name)
+
+
+# Words of a drawing that reach out of it, and those of too little contrast with the page.
+# Those on an image do not stand on paper; of a formula's words the box is larger than the ink.
+WORDS_OUT = """() => [...document.querySelectorAll("figure svg")].flatMap(svg => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text:not(:has(tspan))")].filter(text => {
+    const words = text.getBoundingClientRect();
+    return words.left < box.left - 2 || words.right > box.right + 2;
+  }).map(text => text.textContent);
+})"""
+FAINT_WORDS = """() => {
+  const light = ([r, g, b]) => [r, g, b].map(v => v <= .03928 ? v / 12.92
+    : ((v + .055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], .05);
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+  const parts = colour => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => v / 255);
+  };
+  const paper = light(parts(getComputedStyle(document.body).backgroundColor));
+  return [...document.querySelectorAll("figure svg text")].filter(text => {
+    const at = text.getBoundingClientRect();
+    const on = image => (box => box.left < at.left && at.right < box.right && box.top < at.top
+      && at.bottom < box.bottom)(image.getBoundingClientRect());
+    if (!text.textContent.trim() || [...text.closest("svg").querySelectorAll("image")].some(on))
+      return false;
+    const words = light(parts(getComputedStyle(text).fill));
+    return Math.max(words, paper) / Math.min(words, paper) < 4.5;
+  }).map(text => text.textContent.trim() + getComputedStyle(text).fill);
+}"""
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_words_of_a_drawing_are_inside_it_and_legible(open_page, name):
+    page = open_page((SITE / name).as_uri(), width=1400)
+    assert page.evaluate(WORDS_OUT) == []
+    outputs = page.locator(".cell_output pre").evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
+    )
+    assert outputs == [], "wider than the column of a wide screen"
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+        assert page.evaluate(FAINT_WORDS) == [], scheme
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_machinery_is_out_of_sight(name):
+    """Code that draws is folded and named; what the tools read is not on the page."""
+    cells = find(name, "//div[contains(@class, 'cell ') and .//figure[contains(@class, 'ae-fi')]]")
+    assert cells
+    for cell in cells:
+        numbers = [n.text.split()[1] for n in cell.xpath(".//*[@class='caption-number']")]
+        (title,) = cell.xpath("details[.//pre]/summary/text()")
+        assert title.startswith("Code of figure")
+        assert re.findall(r"[\d.]*\d", title.partition("claim")[0]) == numbers
+    listings = "".join(pre.text_content() for pre in find(name, "//pre"))
+    assert "NBVAL_" not in listings
+    assert "Not answered yet" not in listings
+    assert "Not answered yet" not in "".join(
+        box.text_content() for box in find(name, "//*[contains(@class, 'cell_output')]")
+    )
+    assert not find(name, "//article//details[not(.//div[@class and .//*[text()]])]")
 
 
 # ---- what only a server shows ----
 
 
-def test_search_finds_a_word_and_its_result_opens(open_page, serve):
-    page = open_page(serve + "book/intro.html")
-    page.keyboard.press("Control+k")
-    page.locator("#pst-search-dialog input").fill("bottleneck")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/search.html?q=bottleneck*")
-    result = page.locator("#search-results ul.search li a").first
-    result.wait_for()
-    result.click()
-    page.wait_for_url(lambda url: "search.html" not in url)
-    assert "bottleneck" in page.locator("article").inner_text().lower()
-
-
 def test_the_theme_switch_switches_and_is_remembered(open_page, serve):
-    page = open_page(serve + "book/intro.html", color_scheme="light")
+    page = open_page(serve + "index.html", color_scheme="light")
     theme = "document.documentElement.dataset.theme"
     assert page.evaluate(theme) == "light"
     page.locator(".theme-switch-button").click()
@@ -227,3 +340,91 @@ def test_the_phone_has_a_menu(open_page, serve):
     entry.wait_for()
     entry.click()
     page.wait_for_url("**/book/glossary.html")
+
+
+# ---- the front page, and what stands beside the pages ----
+
+
+def test_the_front_page_offers_a_start_a_proof_and_something_to_touch(open_page, serve):
+    page = open_page(serve, 1280, 800)
+    ways = page.locator(".ae-door a")
+    claims = len(find("book/claims.html", "//*[@id and starts-with(@id, 'ledger-')]//td/.."))
+    assert f"{claims} claims, all hold" in ways.all_inner_texts()
+    handle = page.locator(".ae-door-map .aex-handle")
+    box = handle.bounding_box()
+    assert box["y"] + box["height"] < 800, "below the fold"
+    code = page.locator(".ae-door-map .aex-code")
+    before = code.inner_text()
+    handle.hover()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 60)
+    page.mouse.up()
+    assert code.inner_text() != before
+    ways.first.click()
+    page.wait_for_url("**/" + CHAPTERS[0])
+
+
+def test_other_sites_are_told_the_address_of_each_page():
+    base = repository.pages(repository.address())
+    places = re.findall("<loc>(.*?)</loc>", read("sitemap.xml"))
+    wanted = [name for name in READ if name != "search.html"]
+    assert sorted(places) == sorted(base + name.removesuffix("index.html") for name in wanted)
+    for name in wanted:
+        assert find(name, "//link[@rel='canonical']/@href") == [
+            base + name.removesuffix("index.html")
+        ]
+        (image,) = find(name, "//meta[@property='og:image']/@content")
+        assert (SITE / image.removeprefix(base)).read_bytes().startswith(b"\x89PNG")
+        (icon,) = find(name, "//link[@rel='apple-touch-icon']/@href")
+        assert resolve(name, icon)[0].exists()
+        title, site = find(name, "string(//title)"), "Autoencoders, Run and Proved"
+        assert title.lower().count(site.lower()) == 1
+
+
+def test_a_wrong_address_is_told_where_to_go(open_page, serve):
+    base = urlsplit(repository.pages(repository.address())).path
+    assert find("404.html", "//base/@href") == [base]
+    assert {"index.html", "search.html"} <= set(find("404.html", "//a/@href"))
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_foot_of_a_chapter_takes_a_report_and_gives_a_citation(name):
+    number = str(int(re.search(r"/(\d\d)_", name)[1]))
+    url = repository.pages(repository.address()) + name
+    (form,) = find(name, "//footer//form")
+    assert form.get("action") == repository.address() + "/issues/new"
+    assert f"Page: {url}" in form.xpath("string(.//input[@name='body']/@value)")
+    offered = form.xpath(".//option/text()")[1:]
+    assert offered == find(name, "//a[@class='ae-claim-label']/text()")
+    titles = form.xpath(".//option/@value")[1:]
+    assert all(title.startswith(claim) for title, claim in zip(titles, offered, strict=True))
+    cited = find(name, "string(//footer//pre)")
+    assert url in cited and f"chapter = {{{number}}}" in cited
+    notebook = Path(name).with_suffix(".ipynb").as_posix()
+    source = f"{repository.address()}/blob/main/{notebook}"
+    assert source in find(name, "//footer//a/@href")
+
+
+def test_the_foot_names_the_commit_or_nothing():
+    ran = subprocess.run(["git", "log", "-1", "--format=%H %cs"], cwd=ROOT, capture_output=True)
+    foot = find("index.html", "string(//footer[.//form])")
+    if ran.returncode:
+        assert "Built from" not in foot
+    else:
+        assert re.search(r"Built from [0-9a-f]{10} of \d{4}-\d\d-\d\d", foot)
+    assert str(ROOT) not in read("index.html")
+
+
+def test_the_glossary_leads_by_letters_to_its_terms_and_to_their_chapters():
+    name = "book/glossary.html"
+    letters = find(name, "//nav[@class='ae-letters']/a")
+    assert len(letters) > 12
+    for link in letters:
+        (term,) = find(name, f"//*[@id='{link.get('href')[1:]}']")
+        assert term.text_content().strip()[0].upper() == link.text
+    places = find(name, "//p[@class='ae-used']/a")
+    assert len(places) > 50
+    for place in places:
+        terms = place.xpath("ancestor::dd[1]/preceding-sibling::dt[1]/@id")
+        page = resolve(name, place.get("href"))[0].relative_to(SITE).as_posix()
+        assert set(terms) & {link.partition("#")[2] for link in find(page, "//a/@href")}, terms

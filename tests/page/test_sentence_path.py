@@ -4,6 +4,7 @@ After each movement the sentences shown are compared with what Keras decodes wit
 that the page loads: see explorers.py, and test_sentence_words.py for the sums.
 """
 
+import gzip
 import re
 import shutil
 from pathlib import Path
@@ -68,10 +69,52 @@ def test_a_stored_path_is_shown_before_anything_is_loaded(small):
     check_the_stored_path_then_load(small)
 
 
-def test_focus_on_a_sentence_loads_the_model(small):
+def test_writing_loads_the_model_and_mere_focus_does_not(small):
     small.inputs.first.click()
+    small.page.keyboard.press("Tab")
+    small.inputs.nth(1).focus()
+    assert small.page.evaluate("document.querySelector('script[src]')") is None
+    small.page.keyboard.type("!")
     small.loaded()
     small.assert_agrees_with_keras()
+
+
+def test_the_reader_sees_how_much_has_come_and_can_cancel(open_page, serve):
+    address, payload = book_page("sentence-path")
+    page = open_page(serve + Path(urlsplit(address).path).relative_to(SITE).as_posix())
+    explorer = PathExplorer(page, None)
+    script = (SITE / "_static" / payload["weights"]["file"]).read_bytes()
+    said = re.search(r"\(([\d.]+) MB\)", explorer.button.inner_text())[1]
+    assert float(said) == pytest.approx(len(gzip.compress(script)) / 1e6, rel=0.03)
+    line = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "uploadThroughput": -1, "downloadThroughput": 2e6}
+    line.send("Network.emulateNetworkConditions", slow)
+    explorer.button.click()
+    note, bar = explorer.root.locator(".aes-load p"), explorer.root.get_by_role("progressbar")
+    note.get_by_text(re.compile(r"Loading the model: [1-9]\d? %")).wait_for()
+    assert 0 < bar.evaluate("bar => bar.value") < 1
+    explorer.root.get_by_role("button", name="Cancel").click()
+    note.get_by_text("Cancelled; nothing was loaded.").wait_for()
+    assert not bar.is_visible()
+    explorer.inputs.first.fill("Tea.")  # who has cancelled is not asked to pay by writing
+    explorer.inputs.first.press("Enter")
+    explorer.root.get_by_text("The model is not here. The line still ends at").wait_for()
+    assert page.evaluate("window.aeWeights") is None
+    line.send("Network.emulateNetworkConditions", slow | {"downloadThroughput": -1})
+    explorer.button.click()
+    explorer.loaded()
+    assert explorer.settled()["texts"][0] == "Tea."
+
+
+def test_a_word_that_is_not_there_is_read_in_another_case(small):
+    small.load()
+    small.write(0, "You WERE here.")
+    assert "read in another case: WERE as were" in small.status(0)
+    assert "not in the vocabulary" not in small.status(0)
+    shouted = small.state()["path"]
+    small.write(0, "You were here.")
+    assert "another case" not in small.status(0)
+    assert small.state()["path"] == shouted
 
 
 def test_slide_by_keyboard_and_by_mouse(small):

@@ -31,17 +31,39 @@
     });
   }
 
+  // --- The search: in a dialog on every page, or on its own page. What finds is a large file,
+  // loaded when a reader first asks; a script, so that it comes from a stick too.
   function startSearch() {
     const dialog = document.getElementById("pst-search-dialog");
-    const field = document.querySelector(".bd-search-container input");
+    const ownField = document.querySelector(".bd-search-container input");
+    const field = ownField || dialog.querySelector("input");
+    const box = document.getElementById("search-results") || document.createElement("div");
+    let asked = false;
+    const load = () => {
+      if (asked) return;
+      asked = true;
+      const script = document.createElement("script");
+      script.src = `${root.dataset.content_root}_static/search.js`;
+      script.addEventListener("load", () => AE_SEARCH(field, box, ownField ? 200 : 12));
+      document.head.append(script);
+    };
     const open = () => {
-      if (field) { field.focus(); field.select(); } else if (dialog.open) dialog.close();
+      load();
+      if (ownField) { field.focus(); field.select(); } else if (dialog.open) dialog.close();
       else dialog.showModal();
     };
+    if (ownField) {
+      field.value ||= new URLSearchParams(location.search).get("q") || "";
+      open();
+    } else {
+      box.className = "ae-found";
+      dialog.append(box);
+    }
     all(".search-button__button").forEach((button) => button.addEventListener("click", open));
+    dialog.addEventListener("click", (event) => { if (event.target.closest("a")) dialog.close(); });
     closeBeside(dialog);
     const mac = /Mac|iPhone|iPad/.test(navigator.platform);
-    if (mac) all("kbd.kbd-shortcut__modifier").forEach((key) => { key.textContent = "⌘"; });
+    if (mac) all("kbd:first-of-type").forEach((key) => { key.textContent = "⌘"; });
     addEventListener("keydown", (event) => {
       if (event.key.toLowerCase() === "k" && (mac ? event.metaKey : event.ctrlKey)) {
         event.preventDefault();
@@ -53,6 +75,10 @@
   // --- Side bars: on a wide screen they stand beside the text, on a narrow one in a dialog.
   function startSidebar(toggle, bar, dialog, wide) {
     if (!toggle || !bar || !dialog) return;
+    const leave = document.createElement("button");
+    leave.className = "btn btn-sm ae-close";
+    leave.textContent = "Close";
+    leave.addEventListener("click", () => dialog.close());
     const move = (from, to) => {
       to.append(...from.childNodes);
       to.classList.add(...from.classList);
@@ -64,9 +90,14 @@
         return;
       }
       move(bar, dialog);
+      dialog.prepend(leave);
       dialog.showModal();
     });
-    dialog.addEventListener("close", () => { move(dialog, bar); toggle.focus(); });
+    dialog.addEventListener("close", () => {
+      leave.remove();
+      move(dialog, bar);
+      toggle.focus({ preventScroll: true });
+    });
     dialog.addEventListener("click", (event) => {
       const link = event.target.closest("a[href^='#']");
       if (link) dialog.close();
@@ -74,31 +105,54 @@
     closeBeside(dialog);
   }
 
-  // --- The contents at the side show where the reader is.
+  // --- The contents at the side show where the reader is: in the last section that begins above
+  // the upper third of the window, or in the one just jumped to, though it be short or the page's
+  // last. What is inside the other sections is not measured: it need not be laid out.
   function followReader() {
+    const bar = document.getElementById("pst-secondary-sidebar");
     const links = new Map();
     for (const link of all("#pst-page-toc-nav a[href^='#']")) {
       const section = document.getElementById(decodeURIComponent(link.hash.slice(1)));
-      const heading = section && (section.querySelector("h1, h2, h3, h4") || section);
-      if (heading) links.set(heading, link);
+      if (section) links.set(section, link);
     }
     if (!links.size) return;
-    const watch = new IntersectionObserver((entries) => {
-      const reached = entries.filter((entry) => entry.isIntersecting).pop();
-      if (!reached) return;
-      for (const link of links.values()) {
-        link.classList.remove("active");
-        link.removeAttribute("aria-current");
-      }
-      all("#pst-page-toc-nav .toc-entry.active").forEach((e) => e.classList.remove("active"));
-      const here = links.get(reached.target);
-      here.classList.add("active");
-      here.setAttribute("aria-current", "true");
-      for (let e = here.closest(".toc-entry"); e; e = e.parentElement.closest(".toc-entry")) {
+    const reached = (inside) => [...links.keys()].findLast((section) => {
+      const outer = section.parentElement.closest("section");
+      return (inside ? outer === inside : !links.has(outer))
+        && section.getBoundingClientRect().top < innerHeight / 3;
+    });
+    let shown;
+    let waiting = false;
+    const show = () => {
+      waiting = false;
+      let here;
+      for (let next = reached(); next; next = reached(next)) here = next;
+      const aim = document.querySelector(":target");
+      const top = links.has(aim) ? aim.getBoundingClientRect().top : -1;
+      const ended = scrollY + innerHeight > root.scrollHeight - 2;
+      if (top >= 0 && top < (ended ? innerHeight : 120)) here = aim;
+      if (here === shown) return;
+      shown = here;
+      all("#pst-page-toc-nav .active").forEach((e) => {
+        e.classList.remove("active");
+        e.removeAttribute("aria-current");
+      });
+      const link = links.get(here);
+      if (!link) return;
+      link.classList.add("active");
+      link.setAttribute("aria-current", "true");
+      for (let e = link.closest(".toc-entry"); e; e = e.parentElement.closest(".toc-entry")) {
         e.classList.add("active");
       }
-    }, { rootMargin: "0px 0px -70% 0px" });
-    links.forEach((link, heading) => watch.observe(heading));
+      const [box, place] = [bar, link].map((e) => e.getBoundingClientRect());
+      if (place.top < box.top || place.bottom > box.bottom) {
+        bar.scrollTop += place.top - box.top - box.height / 3;
+      }
+    };
+    addEventListener("scroll", () => {
+      if (!waiting) requestAnimationFrame(show);
+      waiting = true;
+    }, { passive: true });
   }
 
   function watchTop() {
@@ -109,15 +163,53 @@
     }).observe(top);
   }
 
-  // --- A box wider than the column scrolls and takes the focus; one that fits need not.
+  // --- A box wider than the column scrolls, shows it, and takes the focus; one that fits need not.
   function tendScrollers() {
     const watch = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) {
-        if (isIntersecting) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+        if (!isIntersecting) continue;
+        if (target.matches(".highlight > pre") && isLong(target)) offerWrap(target.parentElement);
+        const scrolls = target.scrollWidth > target.clientWidth;
+        target.tabIndex = scrolls ? 0 : -1;
+        target.classList.toggle("ae-scrolls", scrolls);
       }
     }, { rootMargin: "200px" });
-    all("[tabindex='0']:is(pre, .math, .pst-scrollable-table-container)")
-      .forEach((box) => watch.observe(box));
+    const boxes = all("[tabindex='0']:is(pre, .math, .ae-drawing, .pst-scrollable-table-container)");
+    const tend = () => boxes.forEach((box) => { watch.unobserve(box); watch.observe(box); });
+    tend();
+    let width = innerWidth;
+    addEventListener("resize", () => {
+      if (width === innerWidth) return;
+      width = innerWidth;
+      boxes.forEach((box) => { box.tabIndex = 0; });
+      tend();
+    });
+
+    // One switch for the long lines of all listings, at each that has some.
+    const isLong = (pre) => {
+      pre.style.whiteSpace = "pre";
+      const long = pre.scrollWidth > pre.clientWidth;
+      pre.style.whiteSpace = "";
+      return long;
+    };
+    const offerWrap = (listing) => {
+      if (listing.querySelector(".ae-wrap")) return;
+      const button = document.createElement("button");
+      button.className = "ae-wrap";
+      button.title = button.ariaLabel = "Wrap long lines";
+      button.ariaPressed = root.classList.contains("ae-wrapped");
+      button.append(document.createElement("i"));
+      button.firstChild.className = "fa-solid ae-icon-wrap";
+      button.addEventListener("click", () => {
+        const before = button.getBoundingClientRect().top;
+        const wrapped = root.classList.toggle("ae-wrapped");
+        remember("wrap", wrapped ? "yes" : "no");
+        all(".ae-wrap").forEach((other) => { other.ariaPressed = wrapped; });
+        tend();
+        scrollBy({ top: button.getBoundingClientRect().top - before, behavior: "instant" });
+      });
+      listing.append(button);
+    };
   }
 
   // --- Folded cells open for printing and when a link leads into them.
@@ -131,8 +223,16 @@
     }
     if (folded) target.scrollIntoView();
   }
+  let folded = [];
   addEventListener("beforeprint", () => {
-    all("details.hide").forEach((node) => { node.open = true; });
+    folded = [...all("details:not([open])")];
+    folded.forEach((node) => { node.open = true; });
+    root.dataset.theme = "light";  // dark ink on paper, whatever the screen shows
+    root.getBoundingClientRect();  // what was folded or far below is laid out now
+  });
+  addEventListener("afterprint", () => {
+    folded.forEach((node) => { node.open = false; });
+    setMode(root.dataset.mode);
   });
   addEventListener("hashchange", () => openFor(location.hash));
 
