@@ -22,7 +22,21 @@ SITE = ROOT / "_build" / "html"
 FRONT = "index.html"
 MARK = "<!-- offline --><!-- end of offline -->"
 FILES = {"autoencoders.pdf": "PDF", "autoencoders.epub": "EPUB"}
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find_chromium():
+    """The browser's path: $CHROMIUM, or what the system or Playwright has; else None."""
+    named = os.environ.get("CHROMIUM")
+    for name in [named] if named else ["chromium", "chromium-browser", "google-chrome"]:
+        if found := shutil.which(name):
+            return found
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:  # only the tests need it
+        return None
+    with sync_playwright() as play:
+        path = play.chromium.executable_path
+    return path if Path(path).exists() else None
 
 
 def offer(site):
@@ -101,8 +115,7 @@ def main():
         sys.exit(f"The book is not built: {SITE} is missing. Run `make book`.")
     path = SITE / kinds[sys.argv[1]]
     if sys.argv[1] == "pdf":
-        named = os.environ.get("CHROMIUM")
-        found = next(filter(None, map(shutil.which, [named] if named else CHROMIUM)), None)
+        found = find_chromium()
         if found is None:
             sys.exit("The PDF is printed by Chromium: install it, or name it in $CHROMIUM.")
         make_pdf(SITE, path, found)

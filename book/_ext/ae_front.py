@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import matplotlib
 from ae_project import address, pages
 from docutils import nodes
 from sphinx.errors import ExtensionError
@@ -97,6 +98,7 @@ def at_the_root(app):
 def set_addresses(app, config):
     """The published book's address, for canonical links and preview cards."""
     config.html_baseurl = config.ogp_site_url = pages(address())
+    matplotlib.rcParams["figure.constrained_layout.use"] = False  # a card places its own words
 
 
 def page_context(app, pagename, templatename, context, doctree):

@@ -9,11 +9,12 @@ import functools
 import gzip
 import http.server
 import os
-import shutil
 import threading
 from pathlib import Path
 
 import pytest
+
+from offline import find_chromium
 
 ROOT = Path(__file__).parents[2]
 OURS = ("file:", "data:", "blob:", "http://127.0.0.1:")
@@ -65,19 +66,6 @@ def serving(folder):
     finally:
         server.shutdown()
         server.server_close()
-
-
-def find_chromium():
-    """The browser's path: $CHROMIUM, or what the system or playwright has; else None."""
-    named = os.environ.get("CHROMIUM")
-    for name in [named] if named else ["chromium", "chromium-browser", "google-chrome"]:
-        if found := shutil.which(name):
-            return found
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        path = play.chromium.executable_path
-    return path if Path(path).exists() else None
 
 
 @pytest.fixture(scope="session")

@@ -312,6 +312,21 @@ def test_machinery_is_out_of_sight(name):
     assert not find(name, "//article//details[not(.//div[@class and .//*[text()]])]")
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_what_one_touches_is_large_and_free(browser, name):
+    """On a phone, also of sections that are not drawn yet."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    options = {"viewport": {"width": 412, "height": 823}, "has_touch": True, "is_mobile": True}
+    with browser.new_context(**options) as context:
+        page = context.new_page()
+        page.goto((SITE / name).as_uri())
+        page.wait_for_load_state("networkidle")
+        rule = {"runOnly": {"type": "rule", "values": ["target-size"]}}
+        found = Axe().run(page, options=rule).response["violations"]
+        assert not [node["target"] for violation in found for node in violation["nodes"]]
+
+
 # ---- what only a server shows ----
 
 
