@@ -33,8 +33,8 @@ EPOCHS, BATCH, SEEDS = 8, 128, (0, 1, 2)
 TUNING_SEED, FIRST_RATE = 100, 4e-3
 HALVES = ("mask the loss only", "mask the encoder only")
 CODE_SIZES = (4, 8, 16, 32, 64, 128, 256)
-DUEL_SECONDS, DUEL_UNITS, DUEL_EMBEDDING = 60, 512, 300
-DUEL_RATE = 4e-3
+DUEL_UPDATES, DUEL_ROUNDS, DUEL_RATE = 250, 9, 4e-3
+DUEL_UNITS, DUEL_EMBEDDING = 512, 300
 
 
 def corpus():
@@ -277,20 +277,6 @@ class OneHot(keras.utils.PyDataset):
         self.order = self.rng.permutation(len(self.rows))
 
 
-class StopAfter(keras.callbacks.Callback):
-    """End training when its seconds are used up."""
-
-    def __init__(self, seconds):
-        super().__init__()
-        self.seconds, self.start = seconds, None
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.start is None:
-            self.start = time.perf_counter()  # the first batch compiles; it is not counted
-        if time.perf_counter() - self.start > self.seconds:
-            self.model.stop_training = True
-
-
 def listing(units=UNITS):
     """The listing's three models: for training, its encoder, one step of its decoder."""
     encoder_inputs = layers.Input((None, WORDS))
@@ -321,65 +307,85 @@ def listing_writes(encoder, stepper, ids):
     return np.where(np.cumsum(written == text.EOS, 1) > 0, text.PAD, written)
 
 
-def fight_listing(rate, seed, rows, held_out):
-    """The listing after ``DUEL_SECONDS``: its scores on the ids ``held_out``."""
+def fight_listing(rate, seed, updates, rows, held_out):
+    """The listing after so many updates: its scores on the ids ``held_out``."""
     training.set_seed(seed)
     model, encoder, stepper = listing()
     model.compile(keras.optimizers.RMSprop(rate), loss="categorical_crossentropy")
     batches = OneHot(rows, np.random.default_rng(seed))
-    model.fit(batches, epochs=10_000, callbacks=[StopAfter(DUEL_SECONDS)], verbose=0)
+    for done in range(updates):
+        model.train_on_batch(*batches[done % len(batches)])
+        if done % len(batches) == len(batches) - 1:
+            batches.on_epoch_end()
     written = listing_writes(encoder, stepper, held_out)
-    updates = int(ops.convert_to_numpy(model.optimizer.iterations))
     return {**score(written, held_out), "parameters": model.count_params(), "updates": updates}
 
 
-def fight_ours(peak, seed, train, held_out):
-    """The final model after ``DUEL_SECONDS``: its scores on the ids ``held_out``."""
-    training.set_seed(seed)
+def duellist(rate):
+    """The final model with as many parameters as the listing."""
     model = Seq2SeqAutoencoder(WORDS, DUEL_UNITS, DUEL_EMBEDDING, code_size=256)
-    # A schedule needs its length in advance: a few batches say how many will fit.
-    model.compile(keras.optimizers.Adam(1e-4, clipnorm=1.0))
-    for _ in range(3):
-        model.train_on_batch(train[:BATCH])
-    start = time.perf_counter()
-    for at in range(15):
-        model.train_on_batch(train[at * BATCH : (at + 1) * BATCH])
-    used = time.perf_counter() - start
-    steps = int((DUEL_SECONDS - used) / used * 15 * 0.97)
-    training.set_seed(seed)
-    model = Seq2SeqAutoencoder(WORDS, DUEL_UNITS, DUEL_EMBEDDING, code_size=256)
-    rate = training.cosine_schedule(peak, steps)
     model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
-    rng, done, start = np.random.default_rng(seed), 0, None
-    while done < steps and (start is None or time.perf_counter() - start < DUEL_SECONDS - used):
-        order = rng.permutation(len(train))
-        for at in range(0, len(order) - BATCH + 1, BATCH):
-            model.train_on_batch(train[order[at : at + BATCH]])
-            start = start or time.perf_counter()
-            done += 1
-            if done >= steps or time.perf_counter() - start > DUEL_SECONDS - used:
-                break
+    return model
+
+
+def fight_ours(peak, seed, updates, train, held_out):
+    """The final model after so many updates: its scores on the ids ``held_out``."""
+    training.set_seed(seed)
+    model = duellist(training.cosine_schedule(peak, updates))
+    rng, batches = np.random.default_rng(seed), []
+    for _ in range(updates):
+        batches = batches or np.array_split(rng.permutation(len(train)), len(train) // BATCH)
+        model.train_on_batch(train[batches.pop()[:BATCH]])
     found = score(write_freely(model, held_out), held_out)
-    return {**found, "parameters": model.count_params(), "updates": done}
+    return {**found, "parameters": model.count_params(), "updates": updates}
+
+
+def pace(rows, train):
+    """Milliseconds of an update of the listing and of the final model, which take turns.
+
+    A list for each, one number a round of five updates, and the median ratio within rounds.
+    """
+    theirs, ours = listing()[0], duellist(1e-4)
+    theirs.compile(keras.optimizers.RMSprop(1e-4), loss="categorical_crossentropy")
+    batches = OneHot(rows, np.random.default_rng(0))
+    arms = {
+        "listing": lambda i: theirs.train_on_batch(*batches[i]),
+        "ours": lambda i: ours.train_on_batch(train[i * BATCH : (i + 1) * BATCH]),
+    }
+    took = {who: [] for who in arms}
+    for number in range(DUEL_ROUNDS + 1):  # the first compiles
+        for who, update in arms.items():
+            start = time.perf_counter()
+            for i in range(5):
+                update(5 * number + i)
+            took[who].append(round(200 * (time.perf_counter() - start), 2))
+    took = {who: rounds[1:] for who, rounds in took.items()}
+    return {**took, "ratio": float(np.median(np.divide(took["ours"], took["listing"])))}
 
 
 def duel():
-    """The same data, parameters and seconds for the listing and for the final model."""
+    """The same data, parameters and seconds for the listing and for the final model.
+
+    The final model makes ``DUEL_UPDATES`` updates; the listing as many as it makes in that time,
+    by ``pace``. So the scores do not depend on how busy the machine is.
+    """
     _, train, valid, test = corpus()
     rows, kept = framed(train), Kept(RECORDS / "duel.part")
+    milliseconds = kept.get("pace", pace, rows, train)
+    updates = {"listing": round(DUEL_UPDATES * milliseconds["ratio"]), "ours": DUEL_UPDATES}
     results = {}
-    for who, fight, start, data_ in (
-        ("listing", fight_listing, DUEL_RATE, rows),
-        ("ours", fight_ours, DUEL_RATE, train),
-    ):
+    for who, fight, data_ in (("listing", fight_listing, rows), ("ours", fight_ours, train)):
 
-        def one(rate, seed, held_out, who=who, fight=fight, data_=data_):
-            return kept.get(f"{who}/{rate}/{seed}", fight, rate, seed, data_, held_out)
+        def one(rate, seed, held_out, arm=(who, fight, data_)):
+            who, fight, data_ = arm
+            return kept.get(
+                f"{who}/{rate}/{seed}", fight, rate, seed, updates[who], data_, held_out
+            )
 
         def loss(rate, one=one):
             return -one(rate, TUNING_SEED, valid)["tokens"]
 
-        rate, tried = search(loss, start)
+        rate, tried = search(loss, DUEL_RATE)
         scores = [one(rate, seed, test) for seed in SEEDS]
         results[who] = {
             "rate": rate,
@@ -388,7 +394,7 @@ def duel():
         }
     record = {
         "what": "test scores of free running after the same seconds of training",
-        "seconds": DUEL_SECONDS,
+        "milliseconds": milliseconds,
         "seeds": SEEDS,
         "tuning": {"what": "validation tokens right, by rate", "seed": TUNING_SEED},
         **results,
