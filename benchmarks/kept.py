@@ -27,3 +27,16 @@ class Kept:
     def remove(self):
         """The record is written: the file has done its duty."""
         self.path.unlink(missing_ok=True)
+
+
+def search(loss, rate):
+    """The best learning rate near ``rate``, and the loss of each that was tried.
+
+    It halves and doubles until the rate of least ``loss(rate)`` lies between two worse ones.
+    """
+    found, wanted = {}, {rate / 2, rate, 2 * rate}
+    while wanted:
+        found |= {rate: loss(rate) for rate in sorted(wanted)}
+        best = min(found, key=found.get)
+        wanted = {best / 2, 2 * best} - set(found)
+    return best, dict(sorted(found.items()))
