@@ -153,8 +153,8 @@ def elbo(model, x, samples=10, seed=0):
 def iwae(model, x, samples=500, seed=0):
     """log of the mean of p(x, z) / q(z | x) over ``samples`` draws of z, in nats, float64 (n,).
 
-    Source: Burda et al. (2016). In expectation at most log p(x), never below ``elbo``, and
-    closer the more samples. Arguments and errors as ``elbo``.
+    Source: Burda et al. (2016). In expectation at most log p(x), at least ``elbo``, and closer
+    the more samples. Arguments and errors as ``elbo``.
     """
     total = -np.inf
     for likelihood, rest in _draws(model, x, samples, seed):
@@ -172,8 +172,8 @@ def _draws(model, x, samples, seed):
         noise = rng.standard_normal((min(at_once, samples - start), n, k))
         z = mean + np.exp(log_variance / 2) * noise
         repeated = np.tile(x, (len(z), *[1] * (x.ndim - 1)))
-        likelihood = model.log_likelihood(repeated, z.reshape(-1, k)).reshape(z.shape[:2])
-        yield likelihood, 0.5 * (noise**2 - z**2 + log_variance).sum(2)
+        likelihood = model.log_likelihood(repeated, z.reshape(-1, k), batch_size=_ROWS)
+        yield likelihood.reshape(z.shape[:2]), 0.5 * (noise**2 - z**2 + log_variance).sum(2)
 
 
 def ais(log_likelihood, code_size, n, steps=1000, seed=0, start=None):
@@ -256,7 +256,7 @@ def mutual_information(mean, log_variance, samples_per_item=1, seed=0):
         log_q -= log_q[i]
         most = log_q.max()  # at least 0
         total += np.log(len(mean)) - most - np.log(np.exp(log_q - most).sum())
-    return total / (samples * len(mean))
+    return float(min(total / (samples * len(mean)), np.log(len(mean))))  # not above by rounding
 
 
 def active_units(mean, threshold=0.01):
