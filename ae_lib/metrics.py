@@ -166,7 +166,7 @@ def _draws(model, x, samples, seed):
     """Pairs of log p(x | z) and log p(z) / q(z | x), each (draws, n), for z from q(z | x)."""
     samples = as_size(samples, "samples")
     mean, log_variance = _posterior(*model.posterior(x))
-    rng, x, (n, k) = np.random.default_rng(seed), np.asarray(x), mean.shape
+    rng, x, (n, k) = np.random.default_rng(seed), as_batch(x), mean.shape
     at_once = max(1, _ROWS // n)
     for start in range(0, samples, at_once):
         noise = rng.standard_normal((min(at_once, samples - start), n, k))
@@ -181,8 +181,8 @@ def ais(log_likelihood, code_size, n, steps=1000, seed=0, start=None):
 
     Source: Neal (2001); in reverse: Grosse et al. (2015). The chains go from the prior to the
     posterior, p(z) p(x | z)^t, where t = (i / steps)⁴ for i = 0 … ``steps``. The mean over
-    chains of exp(log weight) is p(x) in expectation, so a log weight is in expectation at most
-    log p(x). With ``start`` they go back from there, and a log weight is at least log p(x).
+    chains of exp(log weight) is p(x) in expectation, so a log weight is in the mean at most
+    log p(x). With ``start`` they go back from there, and it is in the mean at least that.
 
     Args:
         log_likelihood: function of codes float64 (n, k), one a chain: log p(x | z), (n,), finite.

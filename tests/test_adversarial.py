@@ -33,9 +33,8 @@ def networks(item=(2, 3)):
 
 def fixed_normal(shape, seed=None, dtype=None):
     """The same draws on each backend, whatever the seed."""
-    shape = tuple(map(int, shape))
-    draws = np.random.default_rng(8).normal(size=shape)
-    return ops.convert_to_tensor(draws.astype(dtype or keras.config.floatx()))
+    draws = np.random.default_rng(8).normal(size=tuple(map(int, shape)))
+    return ops.cast(draws, dtype or "float32")
 
 
 class OneLoss(keras.Model):
@@ -52,7 +51,8 @@ class OneLoss(keras.Model):
         return self.discriminator(x)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        D, fake = self.discriminator, self.generator(fixed_normal((12, 2)))
+        x, D = ops.convert_to_tensor(x), self.discriminator
+        fake = self.generator(fixed_normal((12, 2)))
         if self.which == "generator":
             return ops.mean(ops.softplus(D(x) - D(fake)))
         v = ops.split(fixed_normal((24, 2, 3)), 2)

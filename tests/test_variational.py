@@ -80,13 +80,15 @@ def test_a_code_of_one_number_is_integrated_on_a_grid():
     model.decoder.set_weights([3 * w for w in model.decoder.get_weights()])  # to matter
     grid, width = np.linspace(-7, 7, 2001, retstep=True)
     joint = np.array(
-        [model.log_likelihood(np.tile(x, (2001, 1, 1)), grid[:, None]) for x in BITS[:5]]
+        [model.log_likelihood(np.tile(x, (2001, 1, 1)), grid[:, None], 2001) for x in BITS[:5]]
     ) + (-0.5 * grid**2 - 0.5 * np.log(2 * np.pi))
     exact = logsumexp(joint, axis=1) + np.log(width)
-    draws = np.array([metrics.iwae(model, BITS[:5], 2000, seed) for seed in SEEDS])
+    draws = np.array([metrics.iwae(model, BITS[:5], 800, seed) for seed in SEEDS])
     error = draws.std(0, ddof=1) / np.sqrt(len(SEEDS))
     assert (np.abs(draws.mean(0) - exact) < 4 * error + 0.01).all()
-    assert (np.array([metrics.elbo(model, BITS[:5], 100, s) for s in SEEDS]).mean(0) < exact).all()
+    assert (
+        np.array([metrics.elbo(model, BITS[:5], 800, s) for s in SEEDS[:3]]).mean(0) < exact
+    ).all()
 
 
 def test_codes_samples_and_likelihoods():

@@ -76,7 +76,7 @@ class VariationalAutoencoder(Autoencoder):
         if sample_weight is not None:
             raise ValueError("sample_weight: every item counts alike; leave it out")
         parts = (x if y is None else y, *y_pred)
-        x, output, mean, log_variance = (ops.cast(p, keras.config.floatx()) for p in parts)
+        x, output, mean, log_variance = (ops.cast(p, self.variable_dtype) for p in parts)
         nats = _nats(x, output, self.log_scale)
         nll = ops.sum(nats, axis=tuple(range(1, len(nats.shape))))
         kl = 0.5 * ops.sum(ops.exp(log_variance) + mean**2 - 1 - log_variance, axis=-1)
