@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from ae_lib import data
 from benchmarks import gpu
 
 BOUNDS = ("elbo", "iwae", "kl", "distortion")
@@ -63,3 +64,15 @@ def test_samples_have_their_reference_points(record):
     assert {"GAN", "untrained generator", "plain, fitted normal", "gaussian VAE, β = 1"} <= set(
         samples
     )
+
+
+def test_the_shipped_record_is_of_this_script(record):
+    shipped = data.load_record("generative")
+    assert not shipped["settings"]["dry_run"]
+    assert shipped["settings"].keys() == record["settings"].keys()
+    assert shipped["samples"].keys() == record["samples"].keys()
+    for likelihood in ("bernoulli", "gaussian"):
+        assert shipped[likelihood]["arms"].keys() == record[likelihood]["arms"].keys()
+        for ours, library in shipped[likelihood]["compiled, library"].values():
+            assert ours == pytest.approx(library, abs=0.5)
+    assert len(set(map(len, shipped["samples"]["GAN"].values()))) == 1
