@@ -20,7 +20,7 @@ class Kept:
         """The result under ``key``; ``run(*arguments)`` makes it when it is missing."""
         if key not in self.runs:
             self.runs[key] = run(*arguments)
-            print(key, json.dumps(self.runs[key]), flush=True)
+            print(key, json.dumps(self.runs[key])[:300], flush=True)
             write_json(self.path, self.runs)
         return self.runs[key]
 
