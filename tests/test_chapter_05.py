@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ae_lib import metrics, models
-from tests.chapter_code import definitions
+from ae_lib import data, metrics, models
+from tests.chapter_code import CHAPTERS, definitions
 
 SIZES = {"k": 3, "hidden": (16, 8)}
 BITS = (np.random.default_rng(0).random((20, 28, 28)) > 0.6).astype("float32")
@@ -65,3 +65,12 @@ def test_the_chapters_losses_are_those_of_the_library(chapter):
     assert tracked["gradients"] > 0.1
     assert float(losses[1]) == pytest.approx(steep, rel=0.05)
     assert float(whole) == pytest.approx(float(sum(losses)), rel=0.05)
+
+
+def test_the_record_is_of_the_chapters_models():
+    settings = data.load_record("generative")["settings"]
+    (path,) = CHAPTERS.glob("05_*.ipynb")
+    sizes = f"K, HIDDEN = {settings['code_size']}, {tuple(settings['hidden'])}"
+    assert sizes in path.read_text("utf8")
+    assert len(settings["seeds"]) == 5
+    assert not settings["dry_run"]
