@@ -23,22 +23,36 @@ def _draw(mean, log_variance, samples, rng, *, size=None, deviation=lambda v: np
 
 
 def _ask_draw(draw, mean, log_variance):
-    """Of 4,000 draws: their spread over samples, between items, from call to call; moments."""
+    """Of 4,000 draws: their spread over samples, between items, from call to call; moments; how
+    far a call with an equal rng is off."""
     rng, s = np.random.default_rng(0), np.exp(log_variance / 2)
-    first, second = (array(draw(mean, log_variance, 4000, rng), "the codes") for _ in range(2))
+    first, second, again = (
+        array(draw(mean, log_variance, 4000, each), "the codes")
+        for each in (rng, rng, np.random.default_rng(0))
+    )
     if first.shape != (4000, *mean.shape):
         raise Wrong(f"Expected codes of shape (samples, n, k), {(4000, *mean.shape)}, got "
                     f"{first.shape}.")  # fmt: skip
+    if np.isnan(first).any():
+        raise Wrong("Some codes are NaN. log_variance may be negative, so take no root and no "
+                    "logarithm of it: the deviation is exp(log_variance / 2).")  # fmt: skip
     noise = (first - mean) / s
     return [
         first.std(axis=0).min(), np.abs(noise[:, 0] - noise[:, 1]).mean(),
         np.abs(noise[..., 0] - noise[..., 1]).mean(), np.abs(first - second).mean(),
         np.abs(first.mean(axis=0) - mean).max(), *(first.std(axis=0) / s).ravel()[:2],
+        np.abs(first - again).mean(),
     ]  # fmt: skip
 
 
-def _of_its_own(mean, log_variance, samples, rng):
-    return _draw(mean, log_variance, samples, np.random.default_rng(0))
+def _of_its_own(mean, log_variance, samples, rng, *, seed=0):
+    return _draw(mean, log_variance, samples, np.random.default_rng(seed))
+
+
+def _spread(deviation):
+    """Recognises noise times ``deviation(log_variance)``, by its ratio to the right one."""
+    ratio = np.abs(deviation(_LOG_VARIANCE) / np.exp(_LOG_VARIANCE / 2)).ravel()[:2]
+    return lambda found, *_: np.allclose(found[5:7], ratio, rtol=0.1)
 
 
 # variational.reduction
@@ -88,6 +102,14 @@ def _ask_reconstruct(reconstruct, x):
 _BETA = {"a": "10", "b": "0.1", "c": "1"}
 
 
+def _betas(answer, what):
+    """The words; 10, 10.0 and "10" are one."""
+    if isinstance(answer, dict):
+        kinds = int, float, np.number
+        answer = {k: f"{v:g}" if isinstance(v, kinds) else v for k, v in answer.items()}
+    return words("abc", "0.1", "1", "10")(answer, what)
+
+
 # variational.labels
 _SCORES = (*normal(3, (6,), (6,)),)
 _FAR = (np.array([900.0, -900.0]), np.array([-900.0, 900.0]))
@@ -114,12 +136,13 @@ def _memory(samples, train, held_out, *, statistic=np.median, of=None, relative=
 
 
 def _ask_memory(score):
-    """Scores of copies, of new points, of half and half; of new points, all times 1,000."""
+    """Scores of copies, new points, half and half; copies, all times 10⁶; one copy in 100."""
     train, held_out, new = normal(4, (200, 5), (100, 5), (100, 5))
     copies = train[:100] + 1e-6
     half = np.concatenate([train[:55] + 1e-6, new[:45]])
     cases = [(copies, train, held_out), (new, train, held_out), (half, train, held_out)]
-    cases.append(tuple(1000 * part for part in cases[0]))
+    cases.append(tuple(1e6 * part for part in cases[0]))
+    cases.append((np.concatenate([new[:99], train[:1] + 1e-6]), train, held_out))
     return [number(score(*(np.array(part) for part in case)), "the score") for case in cases]
 
 
@@ -163,6 +186,9 @@ EXERCISES = [
             (_of_its_own, "Two calls give the same codes. Draw from rng, which goes on where it "
              "stopped; a new generator with the same seed begins anew.",
              lambda found, *_: found[3] < 1e-9),
+            (lambda *given: _of_its_own(*given, seed=None), "The noise does not come from rng: "
+             "two generators with one seed give different codes. Use rng.normal.",
+             lambda found, *_: found[7] > 1e-9),
             (lambda m, v, n, rng: _draw(m, v, n, rng, size=(n, 1, m.shape[1])), "All items get "
              "the same noise. It needs the shape (samples, n, k).",
              lambda found, *_: found[1] < 1e-9),
@@ -170,18 +196,16 @@ EXERCISES = [
              "code get the same noise. It needs the shape (samples, n, k).",
              lambda found, *_: found[2] < 1e-9),
             ({"share": 0}, "The codes lie around 0. Each lies around its own mean.",
-             lambda found, *_: found[4] > 0.3 and np.allclose(found[5:], 1, atol=0.2)),
+             lambda found, *_: found[4] > 0.3 and np.allclose(found[5:7], 1, atol=0.2)),
             ({"deviation": np.exp}, "You multiply the noise by the variance, exp(log_variance). "
-             "The deviation is its root: exp(log_variance / 2).",
-             lambda found, *_: np.allclose(
-                 found[5:], np.exp(_LOG_VARIANCE.ravel()[:2] / 2), rtol=0.1
-             )),
+             "The deviation is its root: exp(log_variance / 2).", _spread(np.exp)),
             ({"deviation": lambda v: v}, "You multiply the noise by log_variance itself.",
-             lambda found, *_: np.allclose(
-                 found[5:], np.abs(_LOG_VARIANCE / np.exp(_LOG_VARIANCE / 2)).ravel()[:2], rtol=0.1
-             )),
+             _spread(lambda v: v)),
             ({"deviation": lambda v: 0 * v + 1}, "All codes have the deviation 1. Each number has "
-             "its own.", lambda found, *_: not np.allclose(found[5:], 1, atol=0.1)),
+             "its own.", _spread(lambda v: 0 * v + 1)),
+            ({"deviation": lambda v: np.exp(2 * v)}, "The first number spreads {found[5]:.2g} "
+             "times as far as it should. The noise is standard normal, and exp(log_variance / 2) "
+             "stands before it.", lambda found, *_: not np.allclose(found[5:7], 1, atol=0.1)),
         ],
     ),
     Exercise(
@@ -202,6 +226,7 @@ EXERCISES = [
              "learning rate depends on the batch."),
             (lambda nll, kl: nll.sum(axis=1).mean() - kl.sum(axis=1).mean(), "The KL is "
              "subtracted. The bound is log p − KL; the loss is minus the bound."),
+            (lambda nll, kl: -_loss(nll, kl), "This is the ELBO itself. The loss is minus it."),
             (lambda nll, kl: nll.sum(axis=1).mean(), "The KL is missing: this is a plain "
              "autoencoder with noise in its code."),
         ],
@@ -213,7 +238,7 @@ EXERCISES = [
         "first, since e⁻⁹⁰⁰ is 0 for a computer.",
         hint="log (1/K) Σ exp(log_w): subtract each row's maximum inside, add it outside.",
         what="the bound of each item", read=array, reference=_iwae,
-        cases=((_LOG_W,), (_LOG_W - 900,)),
+        cases=((_LOG_W,), (_LOG_W - 900,), (_LOG_W - 900 * np.arange(4)[:, None],)),
         slips=[
             (lambda w: w.mean(axis=1), "That is the mean of the logarithms: the ELBO with K "
              "draws. Here the mean is inside of the logarithm."),
@@ -225,13 +250,16 @@ EXERCISES = [
             ({"axis": 0}, "You average over the items. Each item, a row, has its own K draws."),
             (lambda w: np.full(len(w), np.log(np.exp(w - w.max()).mean()) + w.max()), "All rows "
              "get one value. Each row is an item of its own."),
+            (lambda w: np.log(np.exp(w - w.max()).mean(axis=1)) + w.max(), "You take the largest "
+             "of all rows out. Where a row lies far below it, the sum is 0 again: take each row's "
+             "own maximum."),
             (lambda w: w.max(axis=1), "That is the largest weight alone. The others count too."),
         ],
         otherwise="For each row: maximum + log(mean(exp(log_w − maximum))).",
     ),
     Exercise(
         name="variational.test_time", expects="a function of encode, decode and x",
-        right="In training the noise makes the code robust; afterwards it only blurs.",
+        right="The mean of q is one code for one image, the same at each call.",
         hint="encode gives mean and log-variance of q. Which one code stands for the image?",
         what="the images", read=array, ask=_ask_reconstruct, reference=_reconstruct,
         cases=((normal(5, (4, 6))[0],),),
@@ -250,27 +278,29 @@ EXERCISES = [
     ),
     Exercise(
         name="variational.beta", expects="a dict with 0.1, 1 or 10 for a, b and c",
-        right="A larger β buys a lower rate with a higher distortion; as a bound on log p(x), "
+        right="A larger β gives a lower rate and a higher distortion; as a bound on log p(x), "
         "their plain sum is best near β = 1.",
-        hint="β is the price of a nat of KL. When it is dear, a model sends less.",
-        reference=_BETA, read=words("abc", "0.1", "1", "10"),
+        hint="The loss counts each nat of KL β times. With a large β, is a high KL worth it?",
+        reference=_BETA, read=_betas,
         slips=[
-            (_BETA | {"a": "0.1", "b": "10"}, "Turned round: β = 10 makes the KL ten times as "
-             "dear, so that model keeps it low.", lambda found: found["a"] == "0.1"),
+            (_BETA | {"a": "0.1", "b": "10"}, "Turned round: β = 10 counts the KL ten "
+             "times, so that model keeps it low.", lambda found: found["a"] == "0.1"),
             (_BETA | {"b": "1", "c": "0.1"}, "b has the highest KL and the best reconstructions: "
-             "its KL was cheap.", lambda found: found["b"] != "0.1"),
-            (_BETA | {"a": "1", "c": "10"}, "a sends least. Was its KL cheap or dear?"),
+             "its loss counted the KL least.", lambda found: found["b"] != "0.1"),
+            (_BETA | {"a": "1", "c": "10"}, "a has the lowest KL. Did its loss count the KL "
+             "often, or seldom?"),
         ],
+        otherwise="Each β belongs to one model. The more often a loss counts the KL, the lower it is.",
     ),
     Exercise(
         name="variational.labels", expects="a function of real and fake that returns the loss",
-        right="It falls when the real image scores above its sample, and it cannot overflow.",
+        right="It falls when the real image is rated above its sample, and it cannot overflow.",
         hint="Should the loss be small when real is large, or when fake is? log(1 + e^a) for a "
         "large a: np.logaddexp(0, a).",
         what="the loss", cases=(_SCORES, _FAR), reference=_d_loss,
         slips=[
-            ({"f": _softplus}, "The labels are swapped: this loss falls when the *sample* scores "
-             "above the real image. It is the generator's."),
+            ({"f": _softplus}, "The labels are swapped: this loss falls when the *sample* is "
+             "rated above the real image. It is the generator's."),
             ({"f": lambda a: np.log1p(np.exp(-a))}, "e⁹⁰⁰ overflows: the loss is inf or NaN. "
              "np.logaddexp(0, a) computes log(1 + e^a) for every a.",
              lambda found, real, fake: real.max() > 800 and not np.isfinite(found)),
@@ -280,7 +310,7 @@ EXERCISES = [
             ({"f": lambda a: 1 / (1 + np.exp(np.clip(a, -700, 700)))}, "That is a probability. "
              "The loss is −log of the probability that the real one wins."),
             (lambda r, f: (_softplus(-r) + _softplus(f)).mean(), "That is the older loss, which "
-             "scores each image alone. Here a pair is compared: real − fake."),
+             "rates each image alone. Here a pair is compared: real − fake."),
         ],
         otherwise="The mean of log(1 + exp(−(real − fake))).",
     ),
@@ -291,10 +321,20 @@ EXERCISES = [
         hint="How far is a sample from its nearest training image? And a held-out image?",
         what="the scores", read=array, unique=False, ask=_ask_memory, reference=_memory,
         slips=[
+            (lambda s, t, h: np.mean(_nearest(s, t) == 0), "Copies of training points score "
+             "{found[0]:.2f}: you look for distances of exactly 0, and a copy with a tiny change "
+             "escapes. Compare with the distances of held-out points.",
+             lambda found: not found[:4].any()),
+            (lambda s, t, h: 1 - _memory(s, t, h), "Turned round: copies score {found[0]:.2f}, "
+             "new points {found[1]:.2f}.", lambda found: found[0] < 0.2 and found[1] > 0.7),
+            (lambda s, t, h: np.mean(_nearest(s, t)[:, None] < _nearest(h, t)), "New points score "
+             "{found[1]:.2f}, copies {found[0]:.2f}: this is a share of pairs, which is a half "
+             "where nothing was copied. Subtract ½ and double it.",
+             lambda found: found[0] > 0.9 and abs(found[1] - 0.5) < 0.1),
             (lambda s, t, h: -np.median(_nearest(s, t)), "For new points, which were drawn as the "
              "training points were, your score is {found[1]:.2f}; it should be near 0. How near "
              "do held-out points come?", lambda found: abs(found[1]) > 0.2),
-            ({"relative": False}, "All distances times 1,000, and your score changes from "
+            ({"relative": False}, "All distances times 10⁶, and your score changes from "
              "{found[0]:.2f} to {found[3]:.2f}. Divide by the distance of held-out points.",
              lambda found: not close(found[0], found[3], 1e-2)),
             ({"of": "held out"}, "Copies of training points score {found[0]:.2f}, hardly other "
@@ -303,6 +343,9 @@ EXERCISES = [
             (lambda s, t, h: float((_nearest(s, t) < _nearest(h, t).min()).all()), "Half of the "
              "samples are copies, and your score is {found[2]:.2f}: it should be well above 0.",
              lambda found: found[2] < 0.2),
+            ({"statistic": np.min}, "One copy among a hundred samples, and your score is "
+             "{found[4]:.2f}. The smallest distance alone tells of one sample: take the median.",
+             lambda found: found[4] > 0.3),
         ],
     ),
 ]  # fmt: skip

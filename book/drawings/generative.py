@@ -119,11 +119,11 @@ def gan():
     )
     d.arrow((336, 82), (368, 110))
     d.arrow((336, 188), (368, 160))
-    d.box(530, 84, 168, 40, "score of the sample", colour=DECODER, size=13)
-    d.box(530, 146, 168, 40, "score of the real one", colour=INK, size=13)
+    d.box(530, 84, 168, 40, "rating of the sample", colour=DECODER, size=13)
+    d.box(530, 146, 168, 40, "rating of the real one", colour=INK, size=13)
     d.arrow((502, 128), (528, 106))
     d.arrow((502, 142), (528, 164))
-    d.text(360, 250, "The discriminator raises the real one's score above the sample's; the "
+    d.text(360, 250, "The discriminator raises the real one's rating above the sample's; the "
            "generator does the opposite.", 13)  # fmt: skip
     return d
 
