@@ -290,7 +290,7 @@ EXERCISES = [
             (_BETA | {"a": "1", "c": "10"}, "a has the lowest KL. Did its loss count the KL "
              "often, or seldom?"),
         ],
-        otherwise="Each β belongs to one model. The more often a loss counts the KL, the lower it is.",
+        otherwise="Each β belongs to one model: the larger it is, the lower is the KL.",
     ),
     Exercise(
         name="variational.labels", expects="a function of real and fake that returns the loss",
