@@ -102,14 +102,6 @@ def _ask_reconstruct(reconstruct, x):
 _BETA = {"a": "10", "b": "0.1", "c": "1"}
 
 
-def _betas(answer, what):
-    """The words; 10, 10.0 and "10" are one."""
-    if isinstance(answer, dict):
-        kinds = int, float, np.number
-        answer = {k: f"{v:g}" if isinstance(v, kinds) else v for k, v in answer.items()}
-    return words("abc", "0.1", "1", "10")(answer, what)
-
-
 # variational.labels
 _SCORES = (*normal(3, (6,), (6,)),)
 _FAR = (np.array([900.0, -900.0]), np.array([-900.0, 900.0]))
@@ -281,7 +273,7 @@ EXERCISES = [
         right="A larger β gives a lower rate and a higher distortion; as a bound on log p(x), "
         "their plain sum is best near β = 1.",
         hint="The loss counts each nat of KL β times. With a large β, is a high KL worth it?",
-        reference=_BETA, read=_betas,
+        reference=_BETA, read=words("abc", "0.1", "1", "10"),
         slips=[
             (_BETA | {"a": "0.1", "b": "10"}, "Turned round: β = 10 counts the KL ten "
              "times, so that model keeps it low.", lambda found: found["a"] == "0.1"),
