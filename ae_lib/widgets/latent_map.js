@@ -401,7 +401,8 @@ function placeNames(ctx, names, box, handle) {
       y: clamp(y + down, box.top + h, box.bottom - h),
     }));
     const free = (a) => taken.every((b) => Math.abs(a.x - b.x) >= a.w + b.w || Math.abs(a.y - b.y) >= a.h + b.h);
-    const place = places.find(free);
+    const away = (place) => Math.hypot(place.x - x, place.y - y);
+    const place = places.filter(free).sort((a, b) => away(a) - away(b))[0];
     if (!place) continue;
     tags.push(place);
     taken.push(place);
