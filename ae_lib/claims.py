@@ -29,8 +29,8 @@ def claim(text, measured, holds, digits=3, at_most=None, unit=""):
 
     Args:
         text: the claim in words, with the bound it must keep.
-        measured: the number it rests on (or a dict or list of numbers, or a string with
-            numbers in it).
+        measured: the number it rests on, or a dict of numbers by name; a name may end with a
+            unit of its own, ``", %"``.
         holds: whether the run bears it out: one bool.
         digits: significant digits shown of ``measured``.
         at_most: for a rounding error, whose digits differ between processors: its bound.
@@ -44,7 +44,7 @@ def claim(text, measured, holds, digits=3, at_most=None, unit=""):
             the text and the number.
         TypeError: ``holds`` is not one truth value, ``text`` no string, or ``measured``
             no number: a truth value says nothing when the claim fails.
-        ValueError: ``measured`` is NaN or empty, or a string without a number.
+        ValueError: ``measured`` is NaN or empty.
 
     Example:
         >>> claim("Two and two make four", 2 + 2, 2 + 2 == 4)
@@ -118,7 +118,7 @@ def format_measured(measured, digits=3):
     """The number as the book prints it: ``0.587``, ``12,300``, ``PCA 0.0153, ours 0.009``."""
     digits = as_size(digits, "digits")
     if isinstance(measured, str):
-        return measured
+        raise TypeError(f"measured: expected a number, got {brief(measured)}")
     if isinstance(measured, dict):
         return ", ".join(f"{k} {format_measured(v, digits)}" for k, v in measured.items())
     if isinstance(measured, (list, tuple)) or np.ndim(measured) > 0:
@@ -146,52 +146,24 @@ def _named(measured, digits):
     return [[str(name), format_measured(value, digits)] for name, value in measured.items()]
 
 
-_NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|inf)"
-_PIECE = re.compile(rf"(?:(.+?):? )?({_NUMBER}(?: (?:of|to|and) {_NUMBER})?(?: ?%)?)")
-_UNITS = {"milliseconds": "ms", "seconds": "s", "minutes": "min", "%": "%"}
-
-
 def rows_of(record):
     """A stored claim's numbers, as a page shows them.
 
     Args:
-        record: as ``read_ledger`` gives it. One that does not hold its ``rows`` and ``unit``,
-            as older ones, is read from the text that it printed.
+        record: as ``read_ledger`` gives it.
 
     Returns:
         list of ``(name, value, unit, bound)``, strings set for print; name, unit and bound
         may be empty.
     """
-    measured = record["measured"]
-    unit = record.get("unit", "")
-    if not unit and (said := re.search(r"\((?:[^()]*, in )?([a-z]+|%)\)$", record["text"])):
-        unit = _UNITS.get(said[1], "")
+    measured, unit = record["measured"], record.get("unit", "")
     if rounding := re.fullmatch(r"(about \S+|0), bound (\S+)", measured):
         return [("", typeset(rounding[1]), unit, typeset(rounding[2]))]
     rows = []
-    for name, value in record.get("rows") or _split_rows(measured):
-        if share := re.search(r"(?:,| in) %$", name):
-            name, value = name[: share.start()], f"{value} %"
-        percent = re.fullmatch(r"(.*\d) ?%", value)
-        value, own = (percent[1], "%") if percent else (value, unit)
-        rows.append((typeset(name), typeset(value), own, ""))
+    for name, value in record.get("rows") or [["", measured.removesuffix(f" {unit}")]]:
+        name, percent = re.fullmatch(r"(.*?)(,? in %|, %)?", name).groups()
+        rows.append((typeset(name), typeset(value), "%" if percent else unit, ""))
     return rows
-
-
-def _split_rows(measured):
-    """Names and numbers in what ``format_measured`` printed of a dict."""
-    rows, before = [], ""
-    for piece in re.split(r", | · ", measured):
-        found = _PIECE.fullmatch(piece)
-        name = found and ", ".join(filter(None, [before, found[1]]))
-        if not found or piece in [name for name, _ in rows]:
-            before = ", ".join(filter(None, [before, piece]))  # a name with a comma in it
-        elif not name and rows:
-            rows[-1][1] += f", {found[2]}"  # a list of numbers under one name
-        else:
-            rows.append([name, found[2]])
-            before = ""
-    return rows if rows and not before else [["", measured]]
 
 
 def typeset(text):

@@ -171,7 +171,7 @@ def transformer(record):
         found |= {"parameters": model.count_params(), "operations_per_second": short(speed)}
         return {**found, "share_of_peak": short(speed / product) if product else None}
 
-    for batch in (2,) if record.dry_run else (8, 16, 32, 64):
+    for batch in (2,) if record.dry_run else (8, 32):
         if not record.measure((record.backend, f"batch {batch}"), partial(train, batch)):
             break  # no memory for it, nor for a larger one
 

@@ -20,10 +20,23 @@ class Kept:
         """The result under ``key``; ``run(*arguments)`` makes it when it is missing."""
         if key not in self.runs:
             self.runs[key] = run(*arguments)
-            print(key, json.dumps(self.runs[key]), flush=True)
+            print(key, json.dumps(self.runs[key])[:300], flush=True)
             write_json(self.path, self.runs)
         return self.runs[key]
 
     def remove(self):
         """The record is written: the file has done its duty."""
         self.path.unlink(missing_ok=True)
+
+
+def search(loss, rate):
+    """The best learning rate near ``rate``, and the loss of each that was tried.
+
+    It halves and doubles until the rate of least ``loss(rate)`` lies between two worse ones.
+    """
+    found, wanted = {}, {rate / 2, rate, 2 * rate}
+    while wanted:
+        found |= {rate: loss(rate) for rate in sorted(wanted)}
+        best = min(found, key=found.get)
+        wanted = {best / 2, 2 * best} - set(found)
+    return best, dict(sorted(found.items()))

@@ -42,7 +42,7 @@ def one_run(seed, few, judged):
 
 
 def main():
-    _, train, judged = corpus()
+    _, train, judged, _ = corpus()
     few = framed(train[:SENTENCES])
     runs = [one_run(seed, few, judged) for seed in SEEDS]
     write_record(

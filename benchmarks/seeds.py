@@ -8,9 +8,8 @@ where it stopped.
 
 ``convolution``: three autoencoders with a code of 32 (chapter 03), and the convolutional one on
 images whose pixels are shuffled. ``denoisers``: one convolutional model, trained on clean,
-noisy and masked images. Each arm has its own learning rate: three are tried from seed 100, and
-while the best by validation error is the first or last of those tried, one more on that side.
-The five seeds of the record are others, 0 to 4.
+noisy and masked images. Each arm has its own learning rate, the best by validation error with
+seed 100. The five seeds of the record are others, 0 to 4.
 
 ``silence``: the next-word model of chapter 06, with padding in the loss, with a tenth of its
 weight, without it, and with padding but without the bias of the output layer.
@@ -23,11 +22,11 @@ import numpy as np
 
 from ae_lib import data, metrics, models, text, training
 from benchmarks.environment import RECORDS, write_record
-from benchmarks.kept import Kept
+from benchmarks.kept import Kept, search
 from tests.chapter_code import definitions
 
 SEEDS, TUNING_SEED = range(5), 100
-RATES, FACTOR = (1.5e-3, 3e-3, 6e-3), 2
+FIRST_RATE = 3e-3
 PRESET = {"images": 5000, "epochs": 5}  # chapter 03's small preset
 NOISE, HOLE = 0.3, 0.5
 
@@ -36,15 +35,6 @@ def chapter_03(*names):
     """The chapter's definitions, with its small preset."""
     names = ("train", "output", "conv_ae", *names)
     return definitions("03", *names, given={"preset": SimpleNamespace(**PRESET)})
-
-
-def tuned(kept, arm, error_of):
-    """The rate of least validation error: ``error_of(rate)`` of RATES, and beyond its ends."""
-    found = {rate: kept.get(f"{arm}, rate {rate:g}", error_of, rate) for rate in RATES}
-    while (best := min(found, key=found.get)) in (min(found), max(found)):
-        rate = best / FACTOR if best == min(found) else best * FACTOR
-        found[rate] = kept.get(f"{arm}, rate {rate:g}", error_of, rate)
-    return best, {f"{rate:g}": error for rate, error in sorted(found.items())}
 
 
 def images(shuffled=False):
@@ -111,7 +101,12 @@ def sweep(kept, arms, run, scores):
     """Tune each arm, run its seeds; of the scores that ``run`` gives the first is tuned by."""
     rates, tried, found = {}, {}, {}
     for arm in arms:
-        rates[arm], tried[arm] = tuned(kept, arm, lambda rate, a=arm: run(a, TUNING_SEED, rate)[0])
+
+        def error(rate, arm=arm):
+            return kept.get(f"{arm}, rate {rate:g}", run, arm, TUNING_SEED, rate)[0]
+
+        rates[arm], found_ = search(error, FIRST_RATE)
+        tried[arm] = {f"{rate:g}": loss for rate, loss in found_.items()}
         rows = [kept.get(f"{arm}, seed {s}", run, arm, s, rates[arm]) for s in SEEDS]
         found[arm] = {score: [row[i] for row in rows] for i, score in enumerate(scores)}
     return {**PRESET, "rates": rates, "tried": tried, "results": found}

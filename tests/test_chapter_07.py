@@ -130,7 +130,7 @@ def test_a_stage_without_repairs_computes_the_listing():
     lstms = [layer for layer in listing.layers if isinstance(layer, keras.layers.LSTM)]
     for i, layer in enumerate(lstms):
         layer.set_weights([tables[i], recurrent[i], biases[i]])
-    listing.layers[-1].set_weights([numpy(stage.output_kernel).T, numpy(stage.output_bias)])
+    listing.layers[-1].set_weights([numpy(stage.tables[2]).T, numpy(stage.output_bias)])
     eye = np.eye(repairs.WORDS, dtype="float32")
     p = numpy(listing([eye[rows[:, 1:]], eye[rows[:, :-1]]]))
     np.testing.assert_allclose(p, numpy(ops.softmax(stage(rows))), atol=1e-5)
@@ -138,11 +138,20 @@ def test_a_stage_without_repairs_computes_the_listing():
 
 def test_the_records_are_of_the_script_as_it_is():
     record = data.load_record("repairs")
-    assert record["stages"] == [name for name, *_ in repairs.stages(100)]
+    named = [name for name, *_ in repairs.stages()]
+    assert record["stages"] == [name for name in named if name not in repairs.HALVES]
     assert record["epochs"] == repairs.EPOCHS
     assert np.shape(record["exact"]) == (len(record["stages"]), len(record["seeds"]))
     duel = data.load_record("duel")
-    assert duel["seconds"] == repairs.DUEL_SECONDS
+    arms = [(-1, duel[who]) for who in ("listing", "ours")]
+    arms += [(1, half) for half in record["halves"].values()]
+    columns = zip(record["rate"], record["tried"], strict=True)
+    arms += [(1, {"rate": rate, "tried": tried}) for rate, tried in columns]
+    for sign, arm in arms:  # the best rate lies between two that are no better
+        tried = {float(rate): sign * value for rate, value in arm["tried"].items()}
+        assert {arm["rate"] / 2, 2 * arm["rate"]} <= set(tried)
+        assert tried[arm["rate"]] == min(tried.values())
+    assert set(duel["ours"]["updates"]) == {repairs.DUEL_UPDATES}
     ratio = duel["ours"]["parameters"][0] / duel["listing"]["parameters"][0]
     assert abs(ratio - 1) < 0.02
     sizes = data.load_record("text_code_size")

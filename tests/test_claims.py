@@ -53,15 +53,16 @@ def test_nan_is_no_number(measured):
         claim("Something", measured, holds=True)
 
 
-@pytest.mark.parametrize("measured", [[], {}, "", " ", "mask, right-padded"])
+@pytest.mark.parametrize("measured", [[], {}])
 def test_nothing_is_no_number(measured):
     with pytest.raises(ValueError, match="a claim needs a number"):
         claim("Something", measured, holds=True)
 
 
-def test_a_thing_that_is_no_number_is_refused():
-    with pytest.raises(TypeError, match="measured: expected a number, got None"):
-        claim("Something", None, holds=True)
+@pytest.mark.parametrize("measured", [None, "0.3", {"ours": "two"}])
+def test_a_thing_that_is_no_number_is_refused(measured):
+    with pytest.raises(TypeError, match="measured: expected a number, got "):
+        claim("Something", measured, holds=True)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,6 @@ def test_a_claim_is_in_words(text):
         (12345, "12,345"),
         (np.int64(7), "7"),
         (np.float32(0.25), "0.25"),
-        ("31 of 40", "31 of 40"),
         ([0.5, 0.25], "0.5, 0.25"),
         ({"PCA": 0.0153, "ours": 0.009}, "PCA 0.0153, ours 0.009"),
         (float("inf"), "inf"),
@@ -310,42 +310,21 @@ def test_the_book_is_not_built_of_code_that_did_not_run(built):
     assert "run: make chapters CHAPTER=02" in warnings
 
 
-@pytest.mark.parametrize(
-    "measured, rows",
-    [
-        ("0.694", [("", "0.694", "", "")]),
-        ("-0.0104, 0.0114", [("", "−0.0104, 0.0114", "", "")]),
-        ("21.4 %", [("", "21.4", "%", "")]),
-        ("0.18 % and 0.18 % above it", [("", "0.18\xa0% and 0.18\xa0% above it", "", "")]),
-        ("0, bound 1e-06", [("", "0", "", "10⁻⁶")]),
-        ("loss 1e-06, MSE 2.5e-07", [("loss", "10⁻⁶", "", ""), ("MSE", "2.5 × 10⁻⁷", "", "")]),
-        ("batch 16 0.166, rows 1,379", [("batch 16", "0.166", "", ""), ("rows", "1,379", "", "")]),
-        ("2: 0.59 · 64: 0.74", [("2", "0.59", "", ""), ("64", "0.74", "", "")]),
-        ("noise 0.8, 0.9, mask 1", [("noise", "0.8, 0.9", "", ""), ("mask", "1", "", "")]),
-        ("codes, decoded 0.9", [("codes, decoded", "0.9", "", "")]),
-        ("τ 2 0.1, τ 2, top 3 0.3", [("τ 2", "0.1", "", ""), ("τ 2, top 3", "0.3", "", "")]),
-        ("change in % -0.2, by 4 of 5", [("change", "−0.2", "%", ""), ("by", "4 of 5", "", "")]),
-    ],
-)  # fmt: skip
-def test_printed_numbers_are_read_back_as_rows(measured, rows):
-    assert rows_of({"text": "So it is", "measured": measured}) == rows
-
-
-def test_a_unit_at_the_end_of_the_text_is_that_of_the_numbers():
-    record = {"text": "It stops (seconds)", "measured": "first 2.1, last 3"}
-    assert rows_of(record) == [("first", "2.1", "s", ""), ("last", "3", "s", "")]
-    assert rows_of({"text": "It stops (in words)", "measured": "3"}) == [("", "3", "", "")]
-
-
 def test_a_claim_stores_its_rows_and_unit(monkeypatch):
     stored = []
     monkeypatch.setattr("ae_lib.claims.emit", stored.append)
-    claim("Both are short", {"a, 2 of 3": 1, "b": [0.5, -2e-9]}, True, unit="ms")
+    claim("Both are short", {"a, 2 of 3": 1, "b": [0.5, -2e-9], "off, %": 3}, True, unit="ms")
     record = stored[0][MIME]
-    assert stored[0]["text/plain"].endswith("[a, 2 of 3 1, b 0.5, -2e-09 ms]")
-    assert rows_of(record) == [("a, 2 of 3", "1", "ms", ""), ("b", "0.5, −2 × 10⁻⁹", "ms", "")]
+    assert stored[0]["text/plain"].endswith("[a, 2 of 3 1, b 0.5, -2e-09, off, % 3 ms]")
+    assert rows_of(record) == [
+        ("a, 2 of 3", "1", "ms", ""),
+        ("b", "0.5, −2 × 10⁻⁹", "ms", ""),
+        ("off", "3", "%", ""),
+    ]
     claim("Equal, to 1e-5", [1e-7], True, at_most=1e-5)
     assert rows_of(stored[1][MIME]) == [("", "about 10⁻⁷", "", "10⁻⁵")]
+    claim("Short", 12345.6, True, unit="ms")
+    assert rows_of(stored[2][MIME]) == [("", "12,346", "ms", "")]
 
 
 def test_typeset_leaves_words_alone():

@@ -351,6 +351,7 @@ def test_what_cannot_be_read(read, answer, words):
 def test_what_is_read_in_many_forms():
     assert array([[1, 2]]).dtype == "float64"
     assert word("a", "b")(" B ") == "b"
+    assert word("0.1", "10")(10.0) == word("0.1", "10")("10") == "10"
     assert words(["X", "Y"], "a", "b")({" y": "A", "x": "b"}) == {"X": "b", "Y": "a"}
     assert letters("abc")(["c", "A"]) == letters("abc")("c, a") == "ac"
     assert letters("abc", least=0)("") == ""

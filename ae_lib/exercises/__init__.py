@@ -20,6 +20,7 @@ _MODULES = {
     "basics": ("ch01",),
     "dense": ("ch02",),
     "beyond": ("ch03",),
+    "variational": ("ch05",),
     "text": ("ch06",),
     "seq2seq": ("ch07",),
     "gpu": ("ch12", "ch12_step"),

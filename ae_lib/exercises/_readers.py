@@ -49,10 +49,11 @@ def truth(answer, what="the answer"):
 
 
 def word(*options):
-    """Reads one of these words, in any case."""
+    """Reads one of these words, in any case; 10.0 is the word "10"."""
 
     def read(answer, what="the answer"):
-        value = str(answer).strip().lower()
+        value = f"{answer:g}" if isinstance(answer, float) else str(answer)
+        value = value.strip().lower()
         if value not in options:
             known = ", ".join(repr(o) for o in options)
             raise Wrong(f"Expected {what} as one of {known}, got {reprlib.repr(answer)}.")

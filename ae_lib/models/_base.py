@@ -6,8 +6,27 @@ import numpy as np
 from ae_lib._checks import as_batch, as_size
 
 
+class Pair(keras.Model):
+    """A model of two networks, its attributes named in ``parts``, which are saved with it."""
+
+    parts = ("encoder", "decoder")
+
+    def build(self, input_shape=None):
+        """Nothing to do: the networks come built."""
+
+    def get_config(self):
+        parts = {p: keras.saving.serialize_keras_object(getattr(self, p)) for p in self.parts}
+        return {**super().get_config(), **parts}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        read = keras.saving.deserialize_keras_object
+        parts = {p: read(config[p], custom_objects=custom_objects) for p in cls.parts}
+        return cls(**{**config, **parts})
+
+
 @keras.saving.register_keras_serializable("ae_lib")
-class Autoencoder(keras.Model):
+class Autoencoder(Pair):
     """Two models in a row: ``reconstruction = decoder(encoder(x))``.
 
     Args:
@@ -25,11 +44,7 @@ class Autoencoder(keras.Model):
 
     def __init__(self, encoder, decoder, value_range=None, **options):
         super().__init__(**options)
-        if encoder.output_shape[1:] != decoder.input_shape[1:]:
-            raise ValueError(
-                f"decoder: takes codes of shape {decoder.input_shape[1:]}, but the encoder "
-                f"gives {encoder.output_shape[1:]}"
-            )
+        self._check_codes(encoder.output_shape[1:], decoder.input_shape[1:])
         if decoder.output_shape[1:] != encoder.input_shape[1:]:
             raise ValueError(
                 f"decoder: gives {decoder.output_shape[1:]}, but the encoder takes "
@@ -40,12 +55,17 @@ class Autoencoder(keras.Model):
         self.value_range = tuple(value_range) if value_range else None
         self.built = True
 
+    @staticmethod
+    def _check_codes(given, taken):
+        """Raise ValueError unless the decoder takes what the encoder gives."""
+        if given != taken:
+            raise ValueError(
+                f"decoder: takes codes of shape {taken}, but the encoder gives {given}"
+            )
+
     def call(self, x, training=None):
         """Reconstruct a batch inside the graph."""
         return self.decoder(self.encoder(x, training=training), training=training)
-
-    def build(self, input_shape=None):
-        """Nothing to do: encoder and decoder come built."""
 
     @property
     def item_shape(self):
@@ -55,7 +75,7 @@ class Autoencoder(keras.Model):
     @property
     def code_size(self):
         """Values in a code, k."""
-        return int(np.prod(self.encoder.output_shape[1:]))
+        return int(np.prod(self.decoder.input_shape[1:]))
 
     def check_input(self, x, name="x"):
         """Return ``x`` as float32 (n, *item_shape), or raise ValueError saying what is wrong."""
@@ -86,22 +106,7 @@ class Autoencoder(keras.Model):
         return self.decode(self.encode(x, batch_size), batch_size)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "value_range": self.value_range,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        parts = {
-            part: keras.saving.deserialize_keras_object(
-                config[part], custom_objects=custom_objects
-            )
-            for part in ("encoder", "decoder")
-        }
-        return cls(**{**config, **parts})
+        return {**super().get_config(), "value_range": self.value_range}
 
 
 def _in_batches(model, x, batch_size):

@@ -212,6 +212,13 @@ function viewOf(low, span) {
   });
 }
 
+// Two numbers from a standard normal distribution (Box and Muller 1958).
+function standardNormal() {
+  const radius = Math.sqrt(-2 * Math.log(1 - Math.random()));
+  const angle = 2 * Math.PI * Math.random();
+  return [radius * Math.cos(angle), radius * Math.sin(angle)];
+}
+
 const clamp = (v, low, high) => Math.min(Math.max(v, low), high);
 
 // ---- elements ------------------------------------------------------------------------
@@ -275,13 +282,15 @@ function build(data, view) {
     none: make("button", { type: "button", class: "aex-plain" }, "none"),
     live: make("div", { class: "aex-live", "aria-live": "polite" }),
   };
+  if (data.prior) ui.sample = make("button", { type: "button", class: "aex-mosaic" }, "Sample the prior");
   map.append(ui.tiles, ui.canvas, ...ui.lines, ui.near, ui.handle);
   const words = make("div", { class: "aex-words" }, ui.code, ui.nearest);
-  const controls = make("div", { class: "aex-words" }, ...ui.sliders.map((s) => s.label), ui.mosaic);
+  const controls = make("div", { class: "aex-words" }, ...ui.sliders.map((s) => s.label), ui.mosaic, ...(data.prior ? [ui.sample] : []));
   const legend = make("div", { class: "aex-legend", role: "group", "aria-label": "Classes shown" });
   legend.append(...ui.classes, make("span", {}, ui.all, ui.none));
   const side = make("div", { class: "aex-side" }, ui.image, words, controls);
-  const help = make("p", { class: "aex-help" }, "Drag the ring, or press the arrow keys on the map (with Shift, larger steps).");
+  const circles = data.prior ? " Circles: one, two and three standard deviations of the prior." : "";
+  const help = make("p", { class: "aex-help" }, "Drag the ring, or press the arrow keys on the map (with Shift, larger steps)." + circles);
   ui.root = make(
     "div",
     { class: "ae-explorer", "data-ae-explorer": "latent-map", role: "group", "aria-label": "Explorer: map of a two-dimensional code" },
@@ -360,6 +369,23 @@ function drawAxes(ctx, box, view, toX, toY, ink) {
   ctx.globalAlpha = 1;
 }
 
+// The circles that one, two and three standard deviations of the prior reach.
+function drawPrior(ctx, box, toX, toY, ink) {
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(box.left, box.top, box.width, box.height);
+  ctx.clip();
+  ctx.strokeStyle = ink;
+  ctx.lineWidth = 1.5;
+  ctx.globalAlpha = 0.6;
+  for (const radius of [1, 2, 3]) {
+    ctx.beginPath();
+    ctx.ellipse(toX(0), toY(0), toX(radius) - toX(0), toY(0) - toY(radius), 0, 0, 2 * Math.PI);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
 // Class names by their classes' medians, each at the first place around its own that neither
 // another name nor the handle has. One that finds none is left out: the legend has it.
 function placeNames(ctx, names, box, handle) {
@@ -375,7 +401,8 @@ function placeNames(ctx, names, box, handle) {
       y: clamp(y + down, box.top + h, box.bottom - h),
     }));
     const free = (a) => taken.every((b) => Math.abs(a.x - b.x) >= a.w + b.w || Math.abs(a.y - b.y) >= a.h + b.h);
-    const place = places.find(free);
+    const away = (place) => Math.hypot(place.x - x, place.y - y);
+    const place = places.filter(free).sort((a, b) => away(a) - away(b))[0];
     if (!place) continue;
     tags.push(place);
     taken.push(place);
@@ -405,7 +432,9 @@ function medianOf(values) {
 
 function render({ model, el }) {
   const data = unpack(model.get("payload"));
-  const view = viewOf(data.low, data.span);
+  const least = data.low.map((v) => (data.prior ? Math.min(v, -3) : v));
+  const most = data.low.map((v, k) => (data.prior ? Math.max(v + data.span[k], 3) : v + data.span[k]));
+  const view = viewOf(least, most.map((v, k) => v - least[k]));
   const ui = build(data, view);
   const count = data.labels.length;
   const shown = data.classes.map(() => true);
@@ -475,6 +504,7 @@ function render({ model, el }) {
       const [x, y] = [toX(data.codes[2 * i]), toY(data.codes[2 * i + 1])];
       ctx.drawImage(canvas, x - half, y - half, canvas.width / ratio, canvas.height / ratio);
     }
+    if (data.prior) drawPrior(ctx, box, toX, toY, colours.ink);
     const names = data.classes.flatMap((name, c) =>
       shown[c] && centres[c] && (emphasised < 0 || emphasised === c)
         ? [{ name, x: toX(centres[c][0]), y: toY(centres[c][1]) }]
@@ -631,6 +661,7 @@ function render({ model, el }) {
   });
   ui.all.addEventListener("click", () => toggleClasses(() => true));
   ui.none.addEventListener("click", () => toggleClasses(() => false));
+  ui.sample?.addEventListener("click", () => setCode(standardNormal()));
   ui.mosaic.addEventListener("click", () => {
     tiled = !tiled;
     ui.mosaic.setAttribute("aria-pressed", String(tiled));
@@ -671,7 +702,7 @@ function render({ model, el }) {
 // ---- a page without a kernel ---------------------------------------------------------
 
 function mountAll() {
-  for (const mount of document.querySelectorAll('[data-ae-mount="latent-map"]:not([data-ae-ready])')) {
+  for (const mount of document.querySelectorAll('[data-ae-mount="latent-map"]:not([data-ae-ready]):has(> script:not(:empty))')) {
     mount.setAttribute("data-ae-ready", "");
     try {
       const payload = mount.querySelector('script[type="application/json"]').textContent;

@@ -32,6 +32,8 @@ class LatentMap(anywidget.AnyWidget):
         shape: height and width of the image.
         name: the explorer's name in the page: lower-case letters, digits and hyphens.
         start: the first code shown; by default the one in the middle of the first class.
+        prior: whether codes have a standard normal prior. It is drawn then, as circles of one,
+            two and three standard deviations, and a button draws a code from it.
 
     Attributes:
         code: the handle's code, a list of two floats; set it, or ``observe`` it.
@@ -55,7 +57,7 @@ class LatentMap(anywidget.AnyWidget):
 
     def __init__(
         self, decoder, codes, labels, class_names, *,
-        shape=(28, 28), name="latent-map", start=None,
+        shape=(28, 28), name="latent-map", start=None, prior=False,
     ):  # fmt: skip
         shape, name = _as_shape(shape), as_name(name, "latent-map")
         codes = as_batch(codes, "codes", shape=(2,))
@@ -71,7 +73,7 @@ class LatentMap(anywidget.AnyWidget):
             f"LatentMap {name!r}: {len(codes):,} codes in {len(names)} classes, "
             f"decoder {'-'.join(map(str, chain.widths))}"
         )
-        payload = _payload(chain, codes, labels, names, shape, name, start)
+        payload = _payload(chain, codes, labels, names, shape, name, start, bool(prior))
         super().__init__(code=start, payload=payload)
 
     @traitlets.validate("code")
@@ -99,7 +101,7 @@ class LatentMap(anywidget.AnyWidget):
         return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
 
 
-def _payload(chain, codes, labels, names, shape, name, start):
+def _payload(chain, codes, labels, names, shape, name, start, prior):
     """The explorer's data as JSON text; codes are 16-bit fractions of their range."""
     low, high = codes.min(axis=0).astype("float64"), codes.max(axis=0).astype("float64")
     span = np.where(high > low, high - low, 1.0)
@@ -108,6 +110,7 @@ def _payload(chain, codes, labels, names, shape, name, start):
             "name": name,
             "shape": list(shape),
             "start": start,
+            **({"prior": True} if prior else {}),
             "classes": names,
             "colours": _palette()[: len(names)],
             "low": [_rounded(v) for v in low],

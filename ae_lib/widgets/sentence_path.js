@@ -771,7 +771,7 @@ function render({ model, el }) {
 // ---- a page without a kernel ----------------------------------------------------------
 
 function mountAll() {
-  for (const mount of document.querySelectorAll('[data-ae-mount="sentence-path"]:not([data-ae-ready])')) {
+  for (const mount of document.querySelectorAll('[data-ae-mount="sentence-path"]:not([data-ae-ready]):has(> script:not(:empty))')) {
     mount.setAttribute("data-ae-ready", "");
     try {
       const payload = mount.querySelector('script[type="application/json"]').textContent;

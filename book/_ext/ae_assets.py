@@ -3,10 +3,13 @@
 The theme and its extensions bring some twenty files, half a megabyte of style sheets among
 them. This gathers the style sheets into ``_static/book.css`` without the rules that match
 nothing in the built pages, and the scripts into ``_static/book.js``;
-book/_templates/layout.html loads these two.
+book/_templates/layout.html loads these two. The pictures in the figures and the data of the
+explorers become files of their own too, so that a page's words come first.
 """
 
+import base64
 import hashlib
+import json
 import posixpath
 import re
 import shutil
@@ -30,6 +33,12 @@ REPAIRS = [
     # A role that is not allowed here, in a list without items.
     ('role="doc-biblioentry"', 'role="listitem"'),
 ]  # fmt: skip
+PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
+EXPLORER = re.compile(  # what ae_lib.widgets writes: its data, its script
+    r'(?<=<script type="application/json">)([^<]+)(</script>\s*</div>\s*)'
+    r"<script>(.*?)</script>",
+    re.S,
+)
 
 
 def page_context(app, pagename, templatename, context, doctree):
@@ -78,6 +87,7 @@ def bundle(app, exception):
         text = finished = page.read_text("utf8")
         for wrong, right in REPAIRS:
             finished = finished.replace(wrong, right)
+        finished = _lightened(finished, out, "../" * page.relative_to(out).as_posix().count("/"))
         if finished != text:
             page.write_text(finished, "utf8")
         words.update(WORD.findall(finished))
@@ -87,6 +97,30 @@ def bundle(app, exception):
     (static / "book.css").write_text(style, "utf8")
     for unused in ("vendor", "scripts", "locales"):  # eight megabytes, most of them icons
         shutil.rmtree(static / unused, ignore_errors=True)
+
+
+def _lightened(page, out, up):
+    """The page with its pictures and explorers in files, which are written."""
+
+    def picture(found):
+        return up + _kept(out / "_images", base64.b64decode(found[1]), ".png")
+
+    def explorer(found):
+        data, between, script = found.groups()
+        place = "document.querySelector('[data-ae-mount] > script:empty')"
+        script = f"{place}.textContent = {json.dumps(data)};{script}"
+        name = _kept(out / "_static", script.encode(), ".js")
+        return f'{between}<script defer src="{up}{name}"></script>'
+
+    return EXPLORER.sub(explorer, PICTURE.sub(picture, page))
+
+
+def _kept(folder, content, ending):
+    """Write what is not there yet; its address from the root of the pages."""
+    path = folder / f"{hashlib.sha256(content).hexdigest()[:16]}{ending}"
+    if not path.exists():
+        path.write_bytes(content)
+    return f"{folder.name}/{path.name}"
 
 
 def _styles(static, name):

@@ -44,12 +44,13 @@ def write_page(folder, html):
     return path.as_uri()
 
 
-def book_page(name):
+def book_page(name, chapter="*"):
     """The book's page with the explorer ``name``: its address, and the explorer's payload."""
-    pattern = rf'data-ae-mount="{name}".*?<script type="application/json">(.*?)</script>'
-    for path in sorted(SITE.glob("chapters/*.html")):
+    pattern = rf'data-ae-mount="{name}".*?<script defer src="../(_static/[0-9a-f]+.js)"'
+    for path in sorted(SITE.glob(f"chapters/{chapter}.html")):
         if found := re.search(pattern, path.read_text("utf8"), re.DOTALL):
-            return path.as_uri(), json.loads(found[1])
+            script = (SITE / found[1]).read_text("utf8").split("textContent = ")[1]
+            return path.as_uri(), json.loads(json.JSONDecoder().raw_decode(script)[0])
     pytest.fail(f"no page with the explorer {name}; run `make book`")
 
 

@@ -153,13 +153,38 @@ def press_keys(explorer):
     explorer.assert_agrees_with_keras()
 
 
-def test_the_books_explorer(open_page):
-    address, payload = book_page("latent-map")
+@pytest.mark.parametrize("chapter", ["02_*", "05_*"])
+def test_the_books_explorer(open_page, chapter):
+    address, payload = book_page("latent-map", chapter)
     explorer = MapExplorer(open_page(address), decoder_of(payload))
     explorer.assert_agrees_with_keras()
     assert explorer.canvas()[:, 0].std() > 5
     drag(explorer)
     press_keys(explorer)
+
+
+def test_a_prior_is_drawn_and_drawn_from(open_page, decoder, tmp_path):
+    codes, labels = np.random.default_rng(1).normal(0, 0.3, (300, 2)), np.arange(300) % 3
+    pictures, views = [], []
+    for prior in (False, True):
+        html = LatentMap(decoder, codes, labels, NAMES, prior=prior).html()
+        (tmp_path / str(prior)).mkdir()
+        page = open_page(write_page(tmp_path / str(prior), html), reduced_motion="reduce")
+        explorer = MapExplorer(page, decoder)
+        pictures.append(explorer.map_picture())
+        views.append(float(explorer.root.get_by_role("slider").first.get_attribute("min")))
+        button = explorer.root.get_by_role("button", name="Sample the prior")
+        assert button.count() == prior
+    assert pictures[0] != pictures[1]
+    assert views[0] > -2 and views[1] <= -3  # the circles fit on the map
+    assert "three standard deviations" in explorer.root.inner_text()
+    drawn = []
+    for _ in range(60):
+        button.click()
+        drawn.append(explorer.code())
+    explorer.assert_agrees_with_keras()
+    assert np.abs(np.mean(drawn, axis=0)).max() < 0.65  # five standard errors
+    assert np.abs(np.std(drawn, axis=0) - 1).max() < 0.46
 
 
 def test_the_first_image_is_keras_image(explorer):

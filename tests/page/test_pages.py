@@ -1,6 +1,7 @@
 """The published pages: complete, legible, reachable by keyboard, and asking no one."""
 
 import functools
+import gzip
 import json
 import os
 import re
@@ -239,13 +240,22 @@ def test_the_label_of_a_claim_is_large_enough_to_touch(open_page, width):
         assert min(min(box) for box in boxes) >= 44
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_words_come_before_pictures_and_data(name):
+    """On a phone's line 160 kB take a second; pictures and explorers are files of their own."""
+    assert len(gzip.compress(read(name).encode())) < 160_000
+    assert "data:image/png" not in read(name)
+
+
 def test_an_explorer_on_a_page_runs_the_script_of_today():
-    mounts = [(name, m) for name in CHAPTERS for m in find(name, "//*[@data-ae-mount]")]
-    assert {mount.get("data-ae-mount") for _, mount in mounts} == {"latent-map", "sentence-path"}
-    for name, mount in mounts:
+    mounts = [mount for name in CHAPTERS for mount in find(name, "//*[@data-ae-mount]")]
+    assert {mount.get("data-ae-mount") for mount in mounts} == {"latent-map", "sentence-path"}
+    for mount in mounts:
         kind = mount.get("data-ae-mount").replace("-", "_")
         module = ROOT / "ae_lib" / "widgets" / f"{kind}.js"
-        assert f"<script>\n{classic_script(module.read_text('utf8'))}\n</script>" in read(name)
+        address = mount.xpath("following::script[1]/@src")[0]
+        script = (SITE / "chapters" / address).read_text("utf8")
+        assert script.endswith(f"\n{classic_script(module.read_text('utf8'))}\n")
 
 
 # Words of a drawing that reach out of it, and those of too little contrast with the page.
