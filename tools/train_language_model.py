@@ -5,8 +5,9 @@
     python tools/train_language_model.py page
 
 An LSTM and a small GPT of as many weights learn the training sentences in pieces of words; so
-does a far smaller GPT, which the explorer ``NextWords`` runs in a page. Each epoch ends with a checkpoint and a line of the run's record: an interrupted run goes on where it
-stopped, with the same random numbers.
+does a far smaller GPT, which the explorer ``NextWords`` runs in a page. Each epoch ends with a
+checkpoint and a line of the run's record: an interrupted run goes on where it stopped, with the
+same random numbers.
 
     python tools/train_language_model.py --export
     python tools/train_language_model.py --test
