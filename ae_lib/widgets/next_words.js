@@ -351,7 +351,7 @@ function render({ model, el }) {
       return make("tr", {}, make("th", { scope: "row" }, `layer ${1 + Math.floor(h / heads)}, head ${1 + (h % heads)}`), ...cells);
     });
     ui.table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
-    ui.said.textContent = "Point at a cell, or move with the arrow keys, to read its weight.";
+    ui.said.textContent = "From pale, 0, to full colour, 1. Point at a cell, or move with the arrow keys, to read its weight.";
   }
 
   function showAll() {
