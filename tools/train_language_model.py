@@ -115,7 +115,7 @@ class Run:
         return text.bucket_batches(lengths, *recipe, seed=int(order))
 
     def epoch(self):
-        """One pass over the sentences, the validation score, a checkpoint."""
+        """One pass over the sentences, the validation score, a checkpoint; the best is kept."""
         from ae_lib import text, training
         from ae_lib.text_models import LanguageModel
 
@@ -128,6 +128,8 @@ class Run:
         self.state["seconds"] += time.perf_counter() - start
         self.reader.set_weights(self.model.get_weights())
         bits = LanguageModel(self.reader, self.vocabulary).bits_per_byte(self.validation)
+        if bits <= min((row["validation"] for row in self.state["curve"]), default=bits):
+            LanguageModel(self.reader, self.vocabulary).save(self.folder / "model.keras")
         row = {"epoch": number + 1, "loss": loss, "validation": bits}
         self.state["curve"].append(row | {"seconds": round(time.perf_counter() - start)})
         self.state["epoch"] += 1
@@ -135,12 +137,10 @@ class Run:
         print(json.dumps(self.state["curve"][-1]), flush=True)
 
     def finish(self):
-        """Keep the last epoch's model and the run's record beside the checkpoints."""
+        """Keep the run's record beside the checkpoints and the best epoch's model."""
         from ae_lib._files import write_json
-        from ae_lib.text_models import LanguageModel
         from benchmarks.environment import environment
 
-        LanguageModel(self.reader, self.vocabulary).save(self.folder / "model.keras")
         more = {"parameters": self.model.count_params(), "environment": environment()}
         write_json(self.folder / "run.json", {**self.state, **more})
 
@@ -164,7 +164,7 @@ def export(folder):
         found = {p: run for p, run in sorted(found.items()) if run["what"]["arm"] in arms}
         if not found:
             continue
-        best = min(found, key=lambda p: found[p]["curve"][-1]["validation"])
+        best = min(found, key=lambda p: min(row["validation"] for row in found[p]["curve"]))
         path, model = shipped_file(name), LanguageModel.load(best / "model.keras")
         model.save(path, "int8")
         raw = path.read_bytes()
