@@ -23,6 +23,7 @@ _MODULES = (
     "claims",
     "training",
     "text_models",
+    "ngrams",
     "decoding",
     "metrics",
     "models",

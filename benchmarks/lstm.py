@@ -163,9 +163,8 @@ MAKERS = {
 }
 
 
-def serve(shape, name, warmup=6):
+def serve(step, warmup=6):
     """Take as many steps as each line of the input says; print their median seconds."""
-    step = MAKERS[name](SHAPES[shape])
     for _ in range(warmup):
         step()
     print("ready", flush=True)
@@ -179,9 +178,9 @@ def serve(shape, name, warmup=6):
 
 
 @contextlib.contextmanager
-def waiting(shape, name):
+def waiting(shape, name, module="benchmarks.lstm"):
     """A model in a process of its own: a function from a number of steps to seconds."""
-    command = [sys.executable, "-m", "benchmarks.lstm", "--serve", shape, name]
+    command = [sys.executable, "-m", module, "--serve", shape, name]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as run:
@@ -210,7 +209,8 @@ def main():
     parser.add_argument("--serve", nargs=2, metavar=("SHAPE", "NAME"))
     options = parser.parse_args()
     if options.serve:
-        serve(*options.serve)
+        shape, name = options.serve
+        serve(MAKERS[name](SHAPES[shape]))
         return
     results = {}
     for shape, names in MODELS.items():

@@ -67,6 +67,40 @@ def test_the_record_says_what_the_file_is(shipped):
         assert record["test"][kind]["tokens"] >= 0.99
 
 
+def test_every_shipped_model_is_registered_and_all_are_small():
+    found = {p.name: p.stat().st_size for p in text_models.WEIGHTS.glob("*.keras")}
+    assert set(found) == {file for file, _ in text_models.SHIPPED.values()}
+    assert sum(found.values()) <= 32e6
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "rival"),
+    [
+        ("language-model", 4e6, "PPMd, primed"),
+        ("small-language-model", 1e6, "xz, primed"),
+    ],
+)
+def test_a_language_model_is_what_its_record_says(name, most, rival):
+    """A part of the validation sentences; the record has them all, and the test sentences."""
+    record, path = text_models.record(name), text_models.shipped_file(name)
+    shipped, raw = ae_lib.pretrained(name), path.read_bytes()
+    assert record["sha256"] == hashlib.sha256(raw).hexdigest()
+    assert record["bytes"] == len(raw) <= most
+    assert record["vocabulary"]["fingerprint"] == shipped.vocabulary.fingerprint
+    assert record["parameters"] == shipped.model.count_params()
+    sentences = data.load_sentences("validation")[:300]
+    bits = shipped.bits_per_byte(sentences)
+    assert bits == pytest.approx(record["validation"]["bits per byte"], rel=0.05)
+    rivals = data.load_record("language_models")["rivals"]
+    for part in ("validation", "test"):
+        assert record[part]["bits per byte"] < rivals[rival][part]
+    # The order of the words matters to it, and its samples are nearer to text than that.
+    rng, drawn = np.random.default_rng(0), shipped.sample(300, 0)
+    shuffled = [" ".join(rng.permutation(s.split())) for s in sentences]
+    assert bits < shipped.bits_per_byte(drawn) * 1.5 < shipped.bits_per_byte(shuffled)
+    assert len(set(drawn) - set(sentences)) > 200
+
+
 def test_a_cold_start_prints_nothing():
     code = "import ae_lib; print(ae_lib.pretrained('text-autoencoder').reconstruct(['I see.']))"
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

@@ -2,17 +2,20 @@
 
     python tools/train_language_model.py lstm [--seed 0] [--folder build/language_model]
     python tools/train_language_model.py gpt [--seed 0]
+    python tools/train_language_model.py page
 
-An LSTM and a small GPT of as many weights learn the training sentences in pieces of words. Each
-epoch ends with a checkpoint and a line of the run's record: an interrupted run goes on where it
-stopped, with the same random numbers.
+An LSTM and a small GPT of as many weights learn the training sentences in pieces of words; so
+does a far smaller GPT, which the explorer ``NextWords`` runs in a page. Each epoch ends with a
+checkpoint and a line of the run's record: an interrupted run goes on where it stopped, with the
+same random numbers.
 
     python tools/train_language_model.py --export
     python tools/train_language_model.py --test
 
 The first writes the best run on the validation sentences to ``ae_lib/weights``, in 8-bit numbers,
-with the record of all runs; the second scores it on the test sentences, through the public
-functions alone, and notes the score in its record.
+with the record of all runs, for each shipped model of which there are runs; the second scores
+what is there on the test sentences, through the public functions alone, and notes the scores in
+the records.
 """
 
 import argparse
@@ -28,7 +31,8 @@ import numpy as np
 # Memory that was freed is kept for the next step: a third of a step's time otherwise.
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 ROOT = Path(__file__).resolve().parent.parent
-NAME = "language-model"
+# The shipped models, and the arms whose best run each of them is.
+SHIPPED = {"language-model": ("lstm", "gpt"), "small-language-model": ("page",)}
 RECIPE = {
     "pieces": 2000,
     "batch_size": 128,  # of sentences of nearly one length
@@ -39,6 +43,8 @@ RECIPE = {
         "lstm": {"peak": 3e-3, "epochs": 10, "units": 744, "embedding_size": 256, "dropout": 0.25},
         "gpt": {"peak": 2e-3, "epochs": 12, "width": 256, "layers": 4, "heads": 4, "length": 48,
                 "dropout": 0.1},
+        "page": {"peak": 3e-3, "epochs": 6, "width": 64, "layers": 3, "heads": 4, "length": 48,
+                 "dropout": 0.0},
     },
 }  # fmt: skip
 TINY = {"pieces": 300, "edges": [16, 47], "arms": {
@@ -147,48 +153,59 @@ def train(options):
 
 
 def export(folder):
-    """Write the best run's model in 8-bit numbers, and the record of all runs, both whole."""
+    """Write each shipped model of which there are runs, and their record, both whole."""
     from ae_lib._files import write_json
     from ae_lib.data import load_sentences
     from ae_lib.text_models import LanguageModel, shipped_file
 
-    found = {p.parent: json.loads(p.read_text("utf8")) for p in folder.glob("*/run.json")}
-    best = min(found, key=lambda p: found[p]["curve"][-1]["validation"])
-    path, model = shipped_file(NAME), LanguageModel.load(best / "model.keras")
-    model.save(path, "int8")
-    raw = path.read_bytes()
-    record = {
-        "what": "the language model that ships with the book",
-        "sha256": hashlib.sha256(raw).hexdigest(),
-        "bytes": len(raw),
-        "parameters": model.model.count_params(),
-        "vocabulary": {
-            "tokens": len(model.vocabulary), "fingerprint": model.vocabulary.fingerprint,
-        },
-        "shipped": best.name,
-        "runs": {p.name: found[p] for p in sorted(found)},
-        "validation": {
-            "bits per byte": LanguageModel.load(path).bits_per_byte(load_sentences("validation"))
-        },
-        "made_by": "python tools/train_language_model.py",
-    }  # fmt: skip
-    write_json(path.with_suffix(".json"), record)
-    print(f"{best.name}: {len(raw):,} bytes, {record['validation']}")
+    held_out = load_sentences("validation")
+    for name, arms in SHIPPED.items():
+        found = {p.parent: json.loads(p.read_text("utf8")) for p in folder.glob("*/run.json")}
+        found = {p: run for p, run in sorted(found.items()) if run["what"]["arm"] in arms}
+        if not found:
+            continue
+        best = min(found, key=lambda p: found[p]["curve"][-1]["validation"])
+        path, model = shipped_file(name), LanguageModel.load(best / "model.keras")
+        model.save(path, "int8")
+        raw = path.read_bytes()
+        record = {
+            "what": f"what ae_lib.pretrained({name!r}) reads",
+            "sha256": hashlib.sha256(raw).hexdigest(),
+            "bytes": len(raw),
+            "parameters": model.model.count_params(),
+            "vocabulary": {
+                "tokens": len(model.vocabulary), "fingerprint": model.vocabulary.fingerprint,
+            },
+            "shipped": best.name,
+            "runs": {p.name: run for p, run in found.items()},
+            "validation": scores(LanguageModel.load(path), held_out),
+            "made_by": "python tools/train_language_model.py",
+        }  # fmt: skip
+        write_json(path.with_suffix(".json"), record)
+        print(f"{name}: {best.name}, {len(raw):,} bytes, {record['validation']}")
+
+
+def scores(model, sentences):
+    """Bits per byte of a ``LanguageModel``, and the bytes, each line end included."""
+    count = sum(len((s + "\n").encode()) for s in sentences)
+    return {"bits per byte": model.bits_per_byte(sentences), "bytes": count}
 
 
 def test():
-    """Score the exported model on validation and test sentences; note it in its record."""
+    """Score the exported models on validation and test sentences; note it in their records."""
     import ae_lib
     from ae_lib import text_models
     from ae_lib._files import write_json
 
-    model, record = ae_lib.pretrained(NAME), text_models.record(NAME)
-    for part in ("validation", "test"):
-        sentences = ae_lib.data.load_sentences(part)
-        record[part] = {"bits per byte": model.bits_per_byte(sentences)}
-        record[part]["bytes"] = sum(len((s + "\n").encode()) for s in sentences)
-        print(part, json.dumps(record[part]))
-    write_json(text_models.shipped_file(NAME).with_suffix(".json"), record)
+    for name in SHIPPED:
+        path = text_models.shipped_file(name).with_suffix(".json")
+        if not path.exists():
+            continue
+        model, record = ae_lib.pretrained(name), text_models.record(name)
+        for part in ("validation", "test"):
+            record[part] = scores(model, ae_lib.data.load_sentences(part))
+            print(name, part, json.dumps(record[part]))
+        write_json(path, record)
 
 
 def main():
@@ -198,8 +215,8 @@ def main():
     parser.add_argument("--folder", type=Path, default=ROOT / "build/language_model")
     parser.add_argument("--dtype", help="mixed_bfloat16: faster where the processor has it")
     parser.add_argument("--tiny", action="store_true", help="a few sentences, for the tests")
-    parser.add_argument("--export", action="store_true", help="write the best run's model")
-    parser.add_argument("--test", action="store_true", help="score the exported model")
+    parser.add_argument("--export", action="store_true", help="write the best runs' models")
+    parser.add_argument("--test", action="store_true", help="score the exported models")
     options = parser.parse_args()
     if options.export:
         export(options.folder)

@@ -20,18 +20,28 @@ __all__ = [
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 # Name: file in ``WEIGHTS``, and the class that loads it. A new model registers with a line.
-SHIPPED = {"text-autoencoder": ("text_autoencoder.keras", TextAutoencoder)}
+SHIPPED = {
+    "text-autoencoder": ("text_autoencoder.keras", TextAutoencoder),
+    "language-model": ("language_model.keras", LanguageModel),
+    "small-language-model": ("small_language_model.keras", LanguageModel),
+}
 
 
 def pretrained(name):
     """A model that ships with the book, trained and ready.
 
     Args:
-        name: "text-autoencoder": sentences of 3 to 10 words, trained on all the English
-            Tatoeba sentences outside the held-out parts by tools/train_text_autoencoder.py.
+        name: one of these, each trained on all the English Tatoeba sentences, of 3 to 10
+            words, outside the held-out parts:
+
+            * "text-autoencoder": a ``TextAutoencoder`` (tools/train_text_autoencoder.py);
+            * "language-model": a ``LanguageModel`` over 2,000 pieces of words, its weights in
+              8 bits (tools/train_language_model.py);
+            * "small-language-model": the same as a GPT so small that a page can run it
+              (``ae_lib.widgets.NextWords``).
 
     Returns:
-        what the name's class in ``SHIPPED`` makes: ``TextAutoencoder``.
+        what the name's class in ``SHIPPED`` makes.
 
     Raises:
         ValueError: no such model.
