@@ -85,6 +85,8 @@ EXERCISES = [
             ({"there": "queries"}, "You blank the rows of padding. It is the columns, what is "
              "seen, that should be 0 there; a row without a single 1 makes NaN."),
             ({"k": 1, "there": "none"}, "The next word is seen, and so is padding."),
+            ({"k": 1, "there": "queries"}, "Two mistakes: place t sees place t + 1, which it must "
+             "predict; and padding hides the rows that look, not the columns that are seen."),
         ],
         otherwise="mask[i, t, s] says whether place t of sentence i sees place s: s ≤ t and "
         "tokens[i, s] is a word.",
