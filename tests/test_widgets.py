@@ -215,7 +215,8 @@ def test_import_is_light():
         "import sys, ae_lib.widgets; "
         "heavy = {'keras', 'tensorflow', 'torch', 'jax', 'anywidget', 'ipywidgets', 'matplotlib'};"
         "print(sorted(heavy & set(sys.modules))); "
-        "import ae_lib.widgets.latent_map, ae_lib.widgets.sentence_path; "
+        "import ae_lib.widgets.latent_map, ae_lib.widgets.next_words, "
+        "ae_lib.widgets.sentence_path; "
         "print(sorted({'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -170,8 +170,13 @@ def _smaller(raw, dtype):
     return buffer.getvalue()
 
 
+def column_steps(matrix):
+    """Of each column of a matrix (n, m), the power of two that ``in_steps`` counts in: (m,)."""
+    top = np.abs(matrix).max(axis=0, initial=0)
+    return np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1) / _STEPS)))
+
+
 def in_steps(matrix):
     """A matrix (n, m), each column rounded to whole multiples, −63…63, of a power of two."""
-    top = np.abs(matrix).max(axis=0, initial=0)
-    step = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1) / _STEPS)))
+    step = column_steps(matrix)
     return np.rint(matrix / step) * step

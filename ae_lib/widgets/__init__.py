@@ -10,8 +10,12 @@ that stand in the page itself.
 
 import importlib
 
-_HOMES = {"LatentMap": "latent_map", "SentencePath": "sentence_path"}
-__all__ = ["LatentMap", "SentencePath"]
+_HOMES = {
+    "LatentMap": "latent_map",
+    "NextWords": "next_words",
+    "SentencePath": "sentence_path",
+}
+__all__ = ["LatentMap", "NextWords", "SentencePath"]
 
 
 def __getattr__(name):
