@@ -14,7 +14,7 @@ def _grid(d, x, y, rows, columns, seen, colour, size=CELL):
 
 
 def three_masks():
-    d = Drawing("Three masks: decoder, encoder, encoder and decoder", 330)
+    d = Drawing("Three masks: decoder, encoder, encoder and decoder", 350)
     y = 64
     for x, name, about, colour, seen in (
         (46, "decoder (GPT)", "each place sees itself\nand what is before it", DECODER,
@@ -39,12 +39,13 @@ def three_masks():
     )
     y = 262
     for x, given, wanted in (
-        (46 + 65, "<bos> Tom is here", "Tom is here ."),
-        (250 + 65, "Tom ? here .", "is"),
+        (46 + 65, "<bos> Tom is here .", "Tom is here . <eos>"),
+        (250 + 65, "Tom ? here now .", "is"),
     ):
         d.text(x, y, f"in: {given}", 12, mono=True)
         d.text(x, y + 20, f"out: {wanted}", 12, mono=True)
-    d.text(562, 312, "in: Tom ? here .   out: Tom is here .", 12, mono=True)
+    d.text(562, 314, "in: Tom ? here now .", 12, mono=True)
+    d.text(562, 334, "out: Tom is here now .", 12, mono=True)
     return d
 
 
@@ -85,14 +86,14 @@ def attention():
 
 
 def block():
-    d = Drawing("A Transformer block: the residual stream and two branches", 400)
+    d = Drawing("A Transformer block: the residual stream and two branches", 404)
     for x, faint in ((110, True), (360, False), (610, True)):
         colour = QUIET if faint else INK
-        d.arrow((x, 384), (x, 14), colour=colour, width=5 if not faint else 3, head=12)
+        d.arrow((x, 376), (x, 14), colour=colour, width=5 if not faint else 3, head=12)
     x = 360
-    for bottom, name, about, colour in (
-        (352, "attention", "takes from all places\nthat the mask allows", CODE),
-        (176, "two layers, W → 4 W → W", "treat this place alone", DECODER),
+    for bottom, name, colour in (
+        (352, "attention", CODE),
+        (176, "two layers, W → 4 W → W", DECODER),
     ):
         d.line((x, bottom), (x + 90, bottom), width=1.5)
         d.arrow((x + 90, bottom), (x + 90, bottom - 16))
@@ -103,13 +104,13 @@ def block():
         d.arrow((x + 90, bottom - 118), (x + 14, bottom - 118))
         d.svg.append(_plus(x, bottom - 118))
         d.text(x, bottom - 118, "+", 16, bold=True)
-        d.text(x + 170, bottom - 130, about, 12, anchor="start") if False else None
     d.arrow((114, 320), (366, 276), colour=CODE)
     d.arrow((606, 340), (556, 290), colour=CODE, dashed=True)
-    d.text(222, 330, "keys and values\nof other places", 12)
-    d.text(110, 396, "word before", 12)
-    d.text(360, 396, "this word", 12, bold=True)
-    d.text(610, 396, "word after", 12)
+    d.text(222, 334, "keys and values\nof places before", 12)
+    d.text(556, 366, "in an encoder, of\nplaces after, too", 12, anchor="end")
+    d.text(110, 391, "word before", 12)
+    d.text(360, 391, "this word", 12, bold=True)
+    d.text(610, 391, "word after", 12)
     return d
 
 
@@ -130,8 +131,9 @@ def cache():
             d.text(x - 12, 83 + 36 * i, f"step {i + 1}", 12, anchor="end")
             for j in range(i + 1):
                 old = kept and j < i
-                d.box(x + 58 * j, 68 + 36 * i, 56, 30, "kept" if old else "computed",
-                      colour=CODE if old else DECODER, fill=0.06 if old else 0.3, size=10)  # fmt: skip
+                shade = {"colour": CODE if old else DECODER, "fill": 0.06 if old else 0.3}
+                words_ = "kept" if old else "computed"
+                d.box(x + 58 * j, 68 + 36 * i, 56, 30, words_, size=10, **shade)
         total = "4 computed" if kept else "1 + 2 + 3 + 4 = 10 computed"
         d.text(x + 116, 234, total, 13)
     return d
