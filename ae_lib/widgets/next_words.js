@@ -339,7 +339,7 @@ function render({ model, el }) {
 
   function showHeat() {
     const seen = names().slice(0, place + 1);
-    ui.heatTitle.textContent = `Attention from \u201c${seen[place]}\u201d: a row for each head`;
+    ui.heatTitle.textContent = `Attention from \u201c${seen[place]}\u201d, a row a head`;
     const head = make("tr", {}, make("td", { style: "box-shadow: none" }), ...seen.map((name) => make("th", { scope: "col" }, make("span", {}, name))));
     const rows = found.attention.map((_, h) => {
       const cells = seen.map((_, k) => {
@@ -351,7 +351,7 @@ function render({ model, el }) {
       return make("tr", {}, make("th", { scope: "row" }, `layer ${1 + Math.floor(h / heads)}, head ${1 + (h % heads)}`), ...cells);
     });
     ui.table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
-    ui.said.textContent = "From pale, 0, to full colour, 1. Point at a cell, or move with the arrow keys, to read its weight.";
+    ui.said.textContent = "Empty is 0, full colour 1. Point at a cell, or move with the arrow keys, to read its weight.";
   }
 
   function showAll() {
