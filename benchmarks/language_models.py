@@ -39,7 +39,7 @@ import numpy as np
 
 from ae_lib import data, text
 from benchmarks.environment import RECORDS, write_record
-from benchmarks.lstm import interval, serve, waiting
+from benchmarks.lstm import interval, quiet, serve, waiting
 
 RECORD, SPEED = "language_models", "language_model_speed"
 PPMD_ORDERS, MEMORY = (4, 6, 8, 10, 12, 16), 256 << 20
@@ -103,7 +103,7 @@ def shuffled(sentences):
     return [" ".join(rng.permutation(s.split())) for s in sentences]
 
 
-def rivals(train, parts, orders=ORDERS, pieces=PIECES):
+def rivals(train, parts):
     """The table of all that is no neural network: bits per byte, and what was chosen."""
     from ae_lib.ngrams import KneserNey
 
@@ -116,9 +116,9 @@ def rivals(train, parts, orders=ORDERS, pieces=PIECES):
         order, found = chosen(tried, parts["validation"])
         scores[f"PPMd, {name}"], tuned[f"PPMd, {name}"] = tried[order], {"order": order, **found}
     best, tried = np.inf, {}
-    for size in pieces:
+    for size in PIECES:
         vocabulary = text.Subwords.build(train, size)
-        for order in orders:
+        for order in ORDERS:
             model = KneserNey(vocabulary, order).fit(train)
             tried[f"{size} pieces, order {order}"] = bits = model.bits_per_byte(
                 parts["validation"]
@@ -161,17 +161,16 @@ def neural(folder, parts):
     return found
 
 
-def measure_rivals(models, few=None, out=RECORDS):
+def measure_rivals(models):
     """Write the record; with ``models``, a folder, its section of the networks alone."""
-    path = out / f"{RECORD}.json"
+    path = RECORDS / f"{RECORD}.json"
     record = json.loads(path.read_text("utf8")) if path.exists() else {}
-    parts = {name: data.load_sentences(name)[:few] for name in ("validation", "test")}
+    parts = {name: data.load_sentences(name) for name in ("validation", "test")}
     if models:
         record["models"] = neural(models, parts)
     else:
-        settings = {"orders": (2, 3), "pieces": (260, 300)} if few else {}
-        train = data.load_sentences("train", size="full")[:few]
-        record["rivals"], record["chosen on validation"] = rivals(train, parts, **settings)
+        train = data.load_sentences("train", size="full")
+        record["rivals"], record["chosen on validation"] = rivals(train, parts)
         record["bytes"] = {k: len(joined(v)) for k, v in {"train": train, **parts}.items()}
         packages = ("brotli", "pyppmd", "zstandard")
         record["compressors"] = {name: version(name) for name in packages}
@@ -349,16 +348,15 @@ def speed(rounds, steps, shapes):
                 for name in names
             }
             found = [{k: tokens / take[k](steps) for k in names} for _ in range(rounds)]
-        usual = {k: statistics.median(r[k] for r in found) for k in names}
-        quiet = [r for r in found if all(2 * r[k] >= usual[k] for k in names)]
-        ratios = {f"{a} over {b}": np.array([r[a] / r[b] for r in quiet]) for a, b in pairs}
+        kept = quiet(found)
+        ratios = {f"{a} over {b}": np.array([r[a] / r[b] for r in kept]) for a, b in pairs}
         results[shape] = {
             "shape": s,
-            "tokens_per_second": {k: round(statistics.median(r[k] for r in quiet)) for k in names},
+            "tokens_per_second": {k: round(statistics.median(r[k] for r in kept)) for k in names},
             "ratios": {k: round(float(np.median(v)), 2) for k, v in ratios.items()},
             "intervals": {k: interval(v) for k, v in ratios.items()},
             "rounds": [{k: round(v) for k, v in r.items()} for r in found],
-            "dropped": len(found) - len(quiet),
+            "dropped": len(found) - len(kept),
         }
         print(shape, json.dumps(results[shape]["ratios"]), flush=True)
     return results
@@ -368,22 +366,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", nargs="?", choices=("rivals", "speed"), default="rivals")
     parser.add_argument("--models", type=Path, help="score the networks: folder of their runs")
-    parser.add_argument("--few", type=int, help="so many sentences only: a dry run")
-    parser.add_argument("--out", type=Path, default=RECORDS)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=3, help="of each model in a round")
-    parser.add_argument("--shapes", nargs="+", help="of these alone: a dry run")
     parser.add_argument("--serve", nargs=2, metavar=("SHAPE", "NAME"))
     options = parser.parse_args()
     if options.serve:
         shape, name = options.serve
         serve(MAKERS[name](SHAPES[shape]), warmup=2)
     elif options.part == "rivals":
-        measure_rivals(options.models, options.few, options.out)
+        measure_rivals(options.models)
     else:
-        shapes = options.shapes or [shape for shape in SHAPES if "tiny" not in shape]
+        shapes = [shape for shape in SHAPES if "tiny" not in shape]
         write_record(
-            options.out / f"{SPEED}.json", "python -m benchmarks.language_models speed",
+            RECORDS / f"{SPEED}.json", "python -m benchmarks.language_models speed",
             what="Training, and writing with and without a cache, beside PyTorch.",
             unit="tokens a second", results=speed(options.rounds, options.steps, shapes),
         )  # fmt: skip

@@ -196,6 +196,12 @@ def waiting(shape, name, module="benchmarks.lstm"):
         run.stdin.close()
 
 
+def quiet(rounds):
+    """The rounds, dicts, in which nothing ran at less than half its own median."""
+    usual = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
+    return [r for r in rounds if all(2 * r[name] >= usual[name] for name in usual)]
+
+
 def interval(ratios, resamples=2000):
     """The middle 95 % of the medians of resampled ``ratios`` (rounds,): [low, high]."""
     drawn = np.random.default_rng(0).choice(ratios, (resamples, len(ratios)))
@@ -222,13 +228,10 @@ def main():
                 {name: tokens / take[name](options.steps) for name in names}
                 for _ in range(options.rounds)
             ]
-        usual = {name: statistics.median(r[name] for r in rounds) for name in names}
-        quiet = [r for r in rounds if all(2 * r[name] >= usual[name] for name in names)]
-        middle = {name: statistics.median(r[name] for r in quiet) for name in names}
+        kept = quiet(rounds)
+        middle = {name: statistics.median(r[name] for r in kept) for name in names}
         ratios = {
-            name: np.array([r["ours"] / r[name] for r in quiet])
-            for name in names
-            if name != "ours"
+            name: np.array([r["ours"] / r[name] for r in kept]) for name in names if name != "ours"
         }
         results[shape] = {
             "shape": s,
@@ -236,7 +239,7 @@ def main():
             "ours_over": {k: round(float(np.median(v)), 2) for k, v in ratios.items()},
             "ours_over_interval": {k: interval(v) for k, v in ratios.items()},
             "rounds": [{k: round(v) for k, v in r.items()} for r in rounds],
-            "dropped": len(rounds) - len(quiet),
+            "dropped": len(rounds) - len(kept),
         }
         print(shape, json.dumps(results[shape]["tokens_per_second"]), results[shape]["ours_over"])
     write_record(

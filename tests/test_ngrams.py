@@ -92,16 +92,6 @@ def test_samples_have_the_model_s_probabilities(vocabulary):
         assert drawn[sentence] / n == pytest.approx(p, abs=4 * np.sqrt(p / n))
 
 
-def test_longer_contexts_help_and_real_order_matters():
-    train, held_out = (data.load_sentences(p)[:n] for p, n in (("train", 5000), ("test", 300)))
-    vocabulary = text.Subwords.build(train, 500)
-    bits = [KneserNey(vocabulary, n).fit(train).bits_per_byte(held_out) for n in (1, 2, 3)]
-    assert bits[0] > bits[1] + 0.3 > bits[2] + 0.4
-    rng = np.random.default_rng(0)
-    mixed = [" ".join(rng.permutation(s.split())) for s in held_out]
-    assert KneserNey(vocabulary, 3).fit(train).bits_per_byte(mixed) > bits[2] + 0.5
-
-
 @pytest.mark.parametrize(
     ("ask", "error", "words"),
     [

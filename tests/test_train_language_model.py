@@ -11,8 +11,8 @@ import train_language_model as tool
 from ae_lib import text_models
 
 
-@pytest.mark.parametrize("arm", ["lstm", "gpt"])
-def test_an_interrupted_run_ends_with_the_same_weights(arm, tmp_path):
+def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
+    arm = "gpt"
     whole = tool.Run(arm, 1, tmp_path / "whole", tiny=True)
     before = [w.copy() for w in whole.model.get_weights()]
     whole.epoch()

@@ -47,7 +47,7 @@ RECIPE = {
                  "dropout": 0.0},
     },
 }  # fmt: skip
-TINY = {"pieces": 300, "edges": [16, 47], "arms": {
+TINY = {"pieces": 300, "edges": [47], "arms": {
     "lstm": {"peak": 3e-3, "epochs": 2, "units": 16, "embedding_size": 8, "dropout": 0.2},
     "gpt": {"peak": 2e-3, "epochs": 2, "width": 8, "layers": 1, "heads": 2, "length": 48,
             "dropout": 0.1},
