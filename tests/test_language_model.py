@@ -210,6 +210,21 @@ def test_the_longest_prompt_fits_and_a_longer_one_is_refused(vocabulary):
             ask(longest + "a")
 
 
+def test_the_shortest_context_reads_one_piece_and_none_is_refused(vocabulary):
+    with pytest.raises(ValueError, match="length: expected a whole number of at least 2, got 1"):
+        TransformerLM(len(vocabulary), width=8, layers=1, heads=1, length=1)
+    found = LanguageModel(
+        TransformerLM(len(vocabulary), width=8, layers=1, heads=1, length=2), vocabulary
+    )
+    assert found.context == 1
+    assert (found.log_probability(["", "a"]) < 0).all()
+    assert len(found.next_words("a", 3)) == 3
+    assert all(s.startswith("a") for s in found.sample(5, prompt="a"))
+    assert len(found.sample(5)) == 5
+    with pytest.raises(ValueError, match="prompt has 2 pieces, .* reads at most 1"):
+        found.sample(prompt="zz")
+
+
 @pytest.mark.parametrize(
     ("ask", "error", "words"),
     [

@@ -76,7 +76,7 @@ def test_every_shipped_model_is_registered_and_all_are_small():
 @pytest.mark.parametrize(
     ("name", "most", "rival"),
     [
-        ("language-model", 4e6, "PPMd, primed"),
+        ("language-model", 4e6, "Kneser–Ney"),
         ("small-language-model", 1e6, "xz, primed"),
     ],
 )

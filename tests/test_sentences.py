@@ -12,6 +12,7 @@ import pytest
 import make_data
 import tatoeba
 from ae_lib import data, text, text_models
+from ae_lib.data import prose
 from ae_lib.data.sentences import PARTS, SHIPPED
 
 
@@ -248,3 +249,35 @@ def test_an_unknown_part_names_the_three(split):
 def test_an_unknown_size_names_the_two(size):
     with pytest.raises(ValueError, match='size: got .*"small".*"full"'):
         data.load_pairs(size=size)
+
+
+# -- speeches and a novel ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["speeches", "moby_dick"])
+def test_prose_has_the_stated_sizes_and_no_sentence_twice(kind):
+    parts = {part: data.load_prose(kind, part) for part in PARTS}
+    for part, lines in parts.items():
+        size = sum(len(line.encode()) + 1 for line in lines)
+        assert prose.BYTES[part] - 1000 < size <= prose.BYTES[part]
+        assert all(line == text.normalise(line) and len(line.split()) >= 3 for line in lines)
+    long = {part: {s for s in lines if len(s.split()) > 8} for part, lines in parts.items()}
+    assert not long["train"] & (long["validation"] | long["test"])
+    assert not long["validation"] & long["test"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "split", "words"),
+    [("novel", "train", "kind: got 'novel'"), ("speeches", "dev", "split: got 'dev'"),
+     (None, "train", "kind: got None")],
+)  # fmt: skip
+def test_prose_of_no_such_kind_or_part_is_refused(kind, split, words):
+    with pytest.raises(ValueError, match=f"{words}; choose one of '"):
+        data.load_prose(kind, split)
+
+
+def test_prose_s_sentences_are_cut_where_they_end():
+    raw = (
+        "CHAPTER 1. Loomings.\n\nCall me Mr. Smith of U.S. origin. Yes.\n\n[Applause.]\n\nHEADING"
+    )
+    assert make_data.prose_sentences(raw) == ["Call me Mr. Smith of U.S. origin."]

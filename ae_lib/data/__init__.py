@@ -2,6 +2,7 @@
 
 from ae_lib.data._files import DataError, load_record, manifest
 from ae_lib.data.fashion import CLASS_NAMES, FashionMNIST, Split, load_fashion_mnist
+from ae_lib.data.prose import load_prose
 from ae_lib.data.sentences import SentencePair, load_pairs, load_sentences
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Split",
     "load_fashion_mnist",
     "load_pairs",
+    "load_prose",
     "load_record",
     "load_sentences",
     "manifest",
