@@ -20,7 +20,7 @@ from ae_lib import data, models, text, training
 from ae_lib._files import write_json
 from benchmarks.environment import RECORDS, write_record
 
-RATES = (2e-3, 6e-3, 1.8e-2)
+RATES = (2e-3, 6e-3, 1.8e-2, 5.4e-2)
 WORDS, LONGEST, SENTENCES, HIDDEN = 1000, 7, 8000, 0.25  # as in the chapter
 WIDTH, EPOCHS, BATCH = 32, 3, 128
 ARMS = [  # model, layers, what is removed
@@ -30,6 +30,9 @@ ARMS = [  # model, layers, what is removed
     ("bert", 2, "positions"),
     ("gpt", 2, "normalisation"),
     ("gpt", 2, "residual"),
+    ("gpt", 6, ""),
+    ("gpt", 6, "normalisation"),
+    ("gpt", 6, "residual"),
 ]
 
 

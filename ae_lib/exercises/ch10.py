@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, has, normal
-from ae_lib.exercises._readers import array, letters, number, words
+from ae_lib.exercises._core import Exercise, Untouched, has, normal
+from ae_lib.exercises._readers import Wrong, array, kind_of, letters, number, words
 
 _TOKENS = np.array([[7, 5, 9, 6], [8, 4, 0, 0]])
 
@@ -54,8 +54,15 @@ def _ask_cache(step, x, wq, wk, wv):
     cache = np.zeros((0, wk.shape[1])), np.zeros((0, wv.shape[1]))
     found = []
     for row in x:
-        out, cache = step(row.copy(), cache, wq, wk, wv)
-        found.append(array(out, "the output"))
+        given = step(row.copy(), cache, wq, wk, wv)
+        if given is None or given is ...:
+            raise Untouched
+        if not (isinstance(given, (tuple, list)) and len(given) == 2):
+            raise Wrong(f"Return the output and the cache, in this order; got {kind_of(given)}.")
+        if not (isinstance(given[1], (tuple, list)) and len(given[1]) == 2):
+            raise Wrong(f"Expected the cache as a pair of arrays, got {kind_of(given[1])}.")
+        out, cache = array(given[0], "the output"), given[1]
+        found.append(out)
     return np.stack(found)
 
 
