@@ -246,20 +246,22 @@ class Roofline:
         return "arithmetic" if cost.intensity >= self.ridge else "bytes"
 
 
-def measure_roofline(dtype="float32", size=None, rounds=7, *, clock=time.perf_counter):
+def measure_roofline(dtype="float32", size=None, rounds=40, *, clock=time.perf_counter):
     """Measure this machine's roofline through the Keras backend, on its default device.
 
     In each round one product of two matrices (size, size), 2·size³ operations, and one copy
     of 4·size² numbers, each read once and written once (with its sign turned: no backend
     passes on the same memory for that); the fastest of the rounds counts, after one that
     does not. The two take turns: a copy that is repeated by itself comes ever more from a
-    cache. In float32, TensorFlow and JAX let a recent GPU round the factors to tf32.
+    cache. On a CPU both are short, a few milliseconds, so that on a busy machine some rounds
+    are free of other programs. In float32, TensorFlow and JAX let a recent GPU round the
+    factors to tf32.
 
     Args:
         dtype: "float32", "bfloat16", "float16" or "float64" (JAX has the last only when
             it is enabled).
-        size: side of the matrices; None: 2,048 on a CPU, 8,192 on a GPU. The copy should
-            not fit the processor's caches.
+        size: side of the matrices; None: 8,192 on a GPU, and on a CPU 768 for the product and
+            2,048 for the copy, which should not fit the processor's caches.
         rounds: how many count.
         clock: function that gives seconds.
 
@@ -277,17 +279,20 @@ def measure_roofline(dtype="float32", size=None, rounds=7, *, clock=time.perf_co
 
     if dtype not in _DTYPES:
         raise ValueError(f"dtype: got {brief(dtype)}; expected one of {', '.join(_DTYPES)}")
-    size = (8192 if has_gpu() else 2048) if size is None else as_size(size, "size")
+    if size is None:
+        size, side = (8192, 8192) if has_gpu() else (768, 2048)
+    else:
+        size = side = as_size(size, "size")
     rounds = as_size(rounds, "rounds")
     # Random numbers: a GPU draws less power on equal ones, and is faster than on any data.
     entries = np.random.default_rng(0).standard_normal((size, size), "float32") / size**0.5
     square = ops.cast(ops.convert_to_tensor(entries), dtype)
     if (found := keras.backend.standardize_dtype(square.dtype)) != dtype:
         raise ValueError(f"dtype: the backend made {found} of {dtype}; enable it there first")
-    line = ops.full((4 * size * size,), 1.0, dtype=dtype)
+    line = ops.full((4 * side * side,), 1.0, dtype=dtype)
     work = {
         "product": (lambda: ops.matmul(square, square), 2 * size**3),
-        "copy": (lambda: ops.negative(line), 2 * 4 * size**2 * _DTYPES[dtype]),
+        "copy": (lambda: ops.negative(line), 2 * 4 * side**2 * _DTYPES[dtype]),
     }
     best = {name: float("inf") for name in work}
     for run, _ in work.values():
