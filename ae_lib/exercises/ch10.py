@@ -107,9 +107,9 @@ EXERCISES = [
         "words does the full stop see, in layer 1? Have their vectors changed, in layer 2?",
         what="the cases with equal states", read=letters("abcd"), reference="abc",
         slips=[
-            ("abcd", "d, too? In a decoder, before Tom there is <bos> alone in the one sentence, "
-             "and <bos>, Ann and 'saw' in the other. After one layer the vectors differ, and layer 2 "
-             "sees that.",
+            ("abcd", "d, too? In a decoder, before Tom there is <bos> alone in one sentence, and "
+             "<bos>, Ann and 'saw' in the other. After one layer the vectors differ, and "
+             "layer 2 sees that.",
              has("d")),
             ("ab", "And c? In the first layer the full stop of a decoder sees the same set of "
              "vectors in both sentences.", lambda found: "c" not in found),
