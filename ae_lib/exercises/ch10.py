@@ -122,7 +122,7 @@ EXERCISES = [
     ),
     Exercise(
         name="language.count", expects="a function of V, W, L, P and T",
-        right="The blocks cost 12 W² a layer for each token, whatever it says; the attention's "
+        right="The blocks cost 12 W² a layer for each token, whatever the token is; the attention's "
         "own products grow with the square of the length and have no weights.",
         hint="In a block: W to 3 W, W to W, W to 4 W, 4 W to W, each with biases; two "
         "normalisations of 2 W. The products: T·T scores of W multiplications; as many to mix.",
@@ -150,7 +150,8 @@ EXERCISES = [
     ),
     Exercise(
         name="language.gap", expects="a dictionary with a model for each job",
-        right="Each does best what its mask lets it be trained for.",
+        right="Each was trained for its job and needs the fewest operations for it. Which has the "
+        "best score is another question.",
         hint="What does each see while it is trained? How many words does it give for a place?",
         what="the models", read=words(list(_JOBS), "gpt", "bert", "bart"),
         reference=_JOBS,
@@ -193,8 +194,8 @@ EXERCISES = [
     ),
     Exercise(
         name="language.cache", expects="a function of x, cache, wq, wk and wv",
-        right="Add first, then look: a word sees itself. An error here needs no retraining to "
-        "do harm: every number of the model is right, and what it writes is wrong.",
+        right="Add first, then look: a word sees itself. After such an error all weights are "
+        "right, and what is written is wrong.",
         hint="Compare the first word's output with that of attention without a cache.",
         what="the outputs", read=array, ask=_ask_cache,
         cases=(normal(0, (6, 8), (8, 4), (8, 4), (8, 4)),), reference=_step,
