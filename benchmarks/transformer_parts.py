@@ -1,11 +1,17 @@
 """What positions, normalisation and the residual stream are worth in a small Transformer.
 
-    python -m benchmarks.transformer_parts [--seeds 0 1 2]
+    python -m benchmarks.transformer_parts [parts|models] [--seeds 0 1 2] [--epochs N]
 
-Each arm trains on the chapter's sentences, whole or with one part removed. Its learning rate is
-the best of ``RATES`` on the validation sentences (seed 0), and all see the same batches as often.
-What was run is kept in ``--folder``; an interrupted measurement goes on there. The record is
-``ae_lib/data/records/transformer_parts.json``.
+``parts``: each arm trains on the chapter's sentences, whole or with one part removed. Its
+learning rate is the best of ``RATES`` on the validation sentences (seed 0), and all see the same
+batches as often. What was run is kept in ``--folder``; an interrupted measurement goes on there.
+The record is ``ae_lib/data/records/transformer_parts.json``.
+
+``models``: how many gaps the chapter's three models fill, each at its own learning rate, the best
+of ``MODEL_RATES`` by the loss on sentences that are neither trained on nor scored (seed 0), and
+with five seeds. Two arms are controls for why BERT fills fewer: a GPT that counts only as many of
+its answers as BERT is asked for, and a BERT that is trained as much longer. All runs count; one
+whose loss is no number is kept as ``null``. The record is ``transformer_models.json``.
 """
 
 import argparse
@@ -19,6 +25,7 @@ from keras import ops
 from ae_lib import data, models, text, training
 from ae_lib._files import write_json
 from benchmarks.environment import RECORDS, write_record
+from benchmarks.kept import Kept
 
 RATES = (2e-3, 6e-3, 1.8e-2, 5.4e-2)
 WORDS, LONGEST, SENTENCES, HIDDEN = 1000, 7, 8000, 0.25  # as in the chapter
@@ -34,6 +41,17 @@ ARMS = [  # model, layers, what is removed
     ("gpt", 6, "normalisation"),
     ("gpt", 6, "residual"),
 ]
+
+MODEL_RATES, MODEL_SEEDS = (1e-3, 2e-3, 4e-3, 8e-3), (0, 1, 2, 3, 4)
+MODEL_SHAPE = {"width": 64, "layers": 2, "heads": 4, "length": 16}  # as in the chapter
+MODEL_EPOCHS, MODEL_BATCH, RESCORED = 5, 32, 20
+MODEL_ARMS = {  # name: model, whether it counts as few answers as BERT, times the epochs
+    "GPT": ("gpt", False, 1),
+    "BERT": ("bert", False, 1),
+    "BART": ("bart", False, 1),
+    "GPT, as few answers as BERT": ("gpt", True, 1),
+    "BERT, five times as long": ("bert", False, 5),
+}
 
 
 def without(model, part):
@@ -66,8 +84,9 @@ def _without_stream(block):
     return finish
 
 
-def sentences():
-    """The chapter's: ids to train on, ids held out, each int (n, LONGEST)."""
+def sentences(spare=False):
+    """The chapter's: ids to train on, ids held out, each int (n, LONGEST); with ``spare`` also,
+    as the third, those of the training part that are not trained on."""
     train, valid = (data.load_sentences(part) for part in ("train", "validation"))
     vocabulary = text.Vocabulary.build(train, WORDS)
 
@@ -75,7 +94,9 @@ def sentences():
         rows = [vocabulary.encode(s) for s in some if vocabulary.covers(s)]
         return text.pad([row for row in rows if len(row) <= LONGEST], LONGEST)
 
-    return short(train)[:SENTENCES], short(valid)
+    rows, held_out = short(train), short(valid)
+    parts = rows[:SENTENCES], held_out
+    return (*parts, rows[SENTENCES:]) if spare else parts
 
 
 class Arm:
@@ -119,13 +140,135 @@ class Arm:
         return loss if np.isfinite(loss) else None
 
 
+class FewAnswers(models.TransformerLM):
+    """A GPT whose loss counts a part of its answers while it trains, others at each step."""
+
+    part = 1.0
+
+    def decoder_target(self, tokens):
+        target = super().decoder_target(tokens)
+        if self.part == 1:
+            return target
+        return ops.where(keras.random.uniform(ops.shape(target), seed=self.draw) < self.part,
+                         target, text.PAD)  # fmt: skip
+
+
+FORMS = {"gpt": FewAnswers, "bert": models.MaskedLM, "bart": models.TransformerSeq2Seq}
+
+
+class ModelArm:
+    """One of ``MODEL_ARMS`` on the chapter's sentences; ``cut`` takes fewer, to try the script.
+
+    Attributes: ``x`` to train on, ``held_out`` to score, ``spare`` to choose the rate: int (n, T).
+    """
+
+    def __init__(self, name, epochs=MODEL_EPOCHS, cut=None):
+        self.kind, self.few, times = MODEL_ARMS[name]
+        self.epochs = epochs * times
+        self.x, self.held_out, self.spare = (x[:cut] for x in sentences(spare=True))
+
+    def given(self, tokens, seed):
+        if self.kind == "gpt":
+            return tokens
+        return text.pairs(text.hidden(tokens, HIDDEN, seed=seed), tokens)
+
+    def trained(self, rate, seed):
+        """A model after all epochs, with fresh weights and batches of this seed."""
+        training.set_seed(seed)
+        model = FORMS[self.kind](WORDS, **MODEL_SHAPE)
+        if self.few:
+            words = np.count_nonzero(self.x)  # BERT is asked for words, a GPT for the end, too
+            model.part = HIDDEN * words / (words + len(self.x))
+            model.draw = keras.random.SeedGenerator(seed)
+        count = len(self.x) // MODEL_BATCH
+        schedule = training.cosine_schedule(rate, self.epochs * count)
+        model.compile(
+            keras.optimizers.Adam(schedule), jit_compile=keras.backend.backend() == "jax"
+        )
+        for epoch in range(self.epochs):
+            order = np.random.default_rng([seed, epoch]).permutation(len(self.x))
+            x = self.given(self.x, 1000 * seed + epoch)[order]
+            for some in np.array_split(x, count):
+                model.train_on_batch(some)
+        model.part = 1.0  # all answers count when it is scored
+        return model
+
+    def run(self, rate, seed):
+        """``{"spare": nats on the spare sentences, "filled": % of the gaps, …}``."""
+        model, spare = self.trained(rate, seed), self.given(self.spare, 999)
+        loss = float(ops.convert_to_numpy(model.compute_loss(x=spare, y_pred=model(spare))))
+        if not np.isfinite(loss):
+            return {"spare": None}
+        return {"spare": loss, **filled(model, self.kind, self.held_out)}
+
+
+def filled(model, kind, x):
+    """The gaps that a model fills, in %: one word a row of ``x``, int (n, T), is hidden.
+
+    "filled": the most probable word, of a GPT from the left side alone; "rescored", of a GPT:
+    the best of its ``RESCORED`` by the probability of the whole sentence.
+    """
+    rng, rows = np.random.default_rng(0), np.arange(len(x))
+    places = np.array([rng.integers(np.count_nonzero(row)) for row in x])
+    gaps, answers = x.copy(), x[rows, places]
+    gaps[rows, places] = text.UNK
+    logits = model(x if kind == "gpt" else text.pairs(gaps, x))
+    scores = ops.convert_to_numpy(logits)[rows, places].copy()
+    scores[:, : text.EOS + 1] = -np.inf
+    found = {"filled": 100 * float(np.mean(scores.argmax(1) == answers))}
+    if kind == "gpt":
+        best = np.argsort(-scores, axis=1)[:, :RESCORED]
+        tried = np.repeat(x, RESCORED, axis=0)
+        tried[np.arange(len(tried)), np.repeat(places, RESCORED)] = best.ravel()
+        target = ops.convert_to_numpy(model.decoder_target(tried))
+        nats = ops.convert_to_numpy(model.token_nats(target, model(tried)))
+        cost = np.where(target == text.PAD, 0, nats).sum(1).reshape(-1, RESCORED)
+        choice = best[rows, cost.argmin(1)]
+        found["rescored"] = 100 * float(np.mean(choice == answers))
+    return found
+
+
+def measure_models(options):
+    """All arms of ``MODEL_ARMS``: the rate first, then the seeds; the record."""
+    kept, found = Kept(options.folder / "models.json"), []
+    for name in MODEL_ARMS:
+        arm = ModelArm(name, options.epochs or MODEL_EPOCHS, options.cut)
+
+        def one(rate, seed, name=name, arm=arm):
+            return kept.get(f"{name} {rate} {seed}", arm.run, rate, seed)
+
+        tried = {rate: one(rate, 0)["spare"] for rate in MODEL_RATES}
+        rate = min(MODEL_RATES, key=lambda r: np.inf if tried[r] is None else tried[r])
+        runs = [one(rate, seed) for seed in options.seeds or MODEL_SEEDS]
+        found.append({"arm": name, "rate": rate, "tried": tried, "runs": runs})
+    return write_record(
+        options.record or RECORDS / "transformer_models.json",
+        "python -m benchmarks.transformer_parts models",
+        what="Gaps filled by a GPT, a BERT and a BART, each at its own learning rate.",
+        unit="% of the validation sentences, one gap each; rates by nats on the spare ones",
+        seeds=list(options.seeds or MODEL_SEEDS),
+        settings={**MODEL_SHAPE, "epochs": options.epochs or MODEL_EPOCHS, "batch": MODEL_BATCH,
+                  "hidden": HIDDEN, "sentences": options.cut or SENTENCES},
+        arms=found,
+    )  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("what", nargs="?", choices=("parts", "models"), default="parts")
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: 0 1 2, of models 0 … 4")
     parser.add_argument("--folder", type=Path, default="build/transformer_parts")
+    parser.add_argument("--epochs", type=int, help="of models; fewer, to try the script")
+    parser.add_argument("--cut", type=int, help="of models; so many sentences, to try the script")
+    parser.add_argument("--record", type=Path, help="of models; another file than the book's")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    found = []
+    (measure_models if options.what == "models" else measure_parts)(options)
+
+
+def measure_parts(options):
+    """All of ``ARMS``: the rate first, then the seeds; the record."""
+    seeds, found = options.seeds or [0, 1, 2], []
     for names in ARMS:
         path = options.folder / f"{'-'.join(map(str, names))}.json"
         kept, arm = json.loads(path.read_text("utf8")) if path.exists() else {}, None
@@ -141,7 +284,7 @@ def main():
         tried = {rate: nats(rate, 0) for rate in RATES}
         rate = min(RATES, key=lambda r: np.inf if tried[r] is None else tried[r])
         row = dict(zip(("model", "layers", "removed"), names, strict=True))
-        row |= {"rate": rate, "tried": tried, "nats": [nats(rate, seed) for seed in options.seeds]}
+        row |= {"rate": rate, "tried": tried, "nats": [nats(rate, seed) for seed in seeds]}
         found.append(row)
         print(row, flush=True)
     write_record(
@@ -149,7 +292,7 @@ def main():
         "python -m benchmarks.transformer_parts",
         what=__doc__.splitlines()[0],
         unit="nats a token of the validation sentences",
-        seeds=options.seeds,
+        seeds=seeds,
         settings={"width": WIDTH, "epochs": EPOCHS, "sentences": SENTENCES, "words": WORDS},
         arms=found,
     )

@@ -122,8 +122,8 @@ EXERCISES = [
     ),
     Exercise(
         name="language.count", expects="a function of V, W, L, P and T",
-        right="The blocks cost 12 W² a layer for each token, whatever the token is; the attention's "
-        "own products grow with the square of the length and have no weights.",
+        right="The blocks cost 12 W² a layer for each token, whatever the token is; the "
+        "attention's own products grow with the square of the length and have no weights.",
         hint="In a block: W to 3 W, W to W, W to 4 W, 4 W to W, each with biases; two "
         "normalisations of 2 W. The products: T·T scores of W multiplications; as many to mix.",
         what=("the weights", "the multiply–adds"), read=number,
