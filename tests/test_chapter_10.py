@@ -1,5 +1,6 @@
 """Chapter 10 against the library: one model, one cache, one count; and the record's script."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -163,3 +164,41 @@ def test_the_chapters_sentences_are_the_records():
     )
     np.testing.assert_array_equal(short["short"](data.load_sentences("train"))[1][:8000], x)
     np.testing.assert_array_equal(short["short"](data.load_sentences("validation"))[1], held_out)
+
+
+def test_other_lines_have_as_many_words_and_are_others():
+    lines = ["a b", "c d", "e f g", "h i", "j k l"]
+    scope = definitions("10", "as_many_words", given={"held": {"here": lines}})
+    drawn = scope["as_many_words"]("here", np.array([0, 2]), draws=50)
+    assert set(drawn[:, 0]) == {1, 3}
+    assert set(drawn[:, 1]) == {4}
+
+
+def test_a_gpt_with_few_answers_counts_that_part_and_other_ones_each_time():
+    library = transformer_parts.FewAnswers(20, 8, 1, 2, length=9)
+    whole = numpy(library.decoder_target(np.full((400, 6), 7)))
+    library.part, library.draw = 0.2, keras.random.SeedGenerator(0)
+    first, second = (numpy(library.decoder_target(np.full((400, 6), 7))) for _ in range(2))
+    for some in (first, second):
+        assert 0.17 < np.mean(some != 0) < 0.23
+        assert (some[some != 0] == whole[some != 0]).all()
+    assert (first != second).any()
+
+
+def test_gaps_filled_are_counted_at_the_gaps():
+    x = np.array([[7, 8, 9, 0], [7, 9, 0, 0], [8, 8, 8, 8]], "int32")
+    assert transformer_parts.filled(lambda pairs: np.eye(12)[pairs[:, 1]], "bert", x) == {
+        "filled": 100
+    }
+    # Who copies what is seen fills none: the sign of a gap is no answer.
+    copied = transformer_parts.filled(lambda pairs: np.eye(12)[pairs[:, 0]], "bert", x)
+    assert copied["filled"] == 0
+
+
+@pytest.mark.parametrize("name", ["GPT, as few answers as BERT", "BART"])
+def test_an_arm_of_the_three_models_runs(name):
+    arm = transformer_parts.ModelArm(name, epochs=1, cut=64)
+    found = arm.run(4e-3, 0)
+    assert 0 < found["spare"] < np.log(transformer_parts.WORDS) + 0.2
+    assert all(0 <= found[key] <= 100 for key in set(found) - {"spare"})
+    assert ("rescored" in found) == name.startswith("GPT")
