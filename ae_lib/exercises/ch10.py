@@ -82,7 +82,8 @@ EXERCISES = [
         what="the mask", read=array, cases=((_TOKENS,),), reference=_sees,
         slips=[
             ({"k": 1}, "Place t still sees place t + 1: that is the word which it must predict. "
-             "Training loss will fall towards zero, and samples will be noise."),
+             "The training loss falls far too low, and when it writes, that "
+             "word is not there to be seen."),
             ({"k": -1}, "No place sees itself now, and the first sees nothing at all: its "
              "softmax has no number to share out."),
             ([{"upper": True}, {"upper": True, "k": 1}], "Turned round: place t sees what comes "
@@ -106,8 +107,9 @@ EXERCISES = [
         "words does the full stop see, in layer 1? Have their vectors changed, in layer 2?",
         what="the cases with equal states", read=letters("abcd"), reference="abc",
         slips=[
-            ("abcd", "d, too? In a decoder, Tom sees <bos> alone in the one sentence, and Ann and "
-             "'saw' in the other. After one layer the vectors differ, and layer 2 sees that.",
+            ("abcd", "d, too? In a decoder, before Tom there is <bos> alone in one sentence, and "
+             "<bos>, Ann and 'saw' in the other. After one layer the vectors differ, and "
+             "layer 2 sees that.",
              has("d")),
             ("ab", "And c? In the first layer the full stop of a decoder sees the same set of "
              "vectors in both sentences.", lambda found: "c" not in found),
@@ -159,15 +161,15 @@ EXERCISES = [
              "writes with another: over twice the work. Which sees both sides in one pass?"),
             (_instead("next words", "bert"), "BERT has one answer for each place that is there. "
              "What comes next has no place yet."),
-            (_instead("next words", "bart"), "BART would have to read something first. Which is "
-             "trained to go on, and on nothing else?"),
+            (_instead("next words", "bart"), "BART would have to read something first. Which one "
+             "is trained only to say the next word?"),
             (_instead("gap of any length", "bert"), "BERT gives one word for one place, so it "
              "cannot say two words, or none."),
             (_instead("gap of any length", "gpt"), "GPT writes on to the right; it does not see "
              "what follows the gap."),
         ],
-        otherwise="More than one of the three is wrong. Who sees both sides? Who writes on? Who "
-        "reads with one stack and writes with another?",
+        otherwise="More than one of the three is wrong. Who sees both sides? Who says the next "
+        "word? Who reads with one stack and writes with another?",
     ),
     Exercise(
         name="language.perplexity",
@@ -203,8 +205,8 @@ EXERCISES = [
              "first and themselves, and nothing between."),
             ({"keep": 1}, "Each output is the word's own value: the old keys, or the old values, "
              "are lost."),
-            ({"root": False}, "The scores are no longer divided by √d; the weights come out too "
-             "sharp."),
+            ({"root": False}, "The scores are no longer divided by √d; the shares come out too "
+             "unequal."),
         ],
         otherwise="The outputs differ from those of attention without a cache.",
     ),
