@@ -69,6 +69,7 @@ class Run:
         from ae_lib import data, text, training
 
         self.folder, self.seed = Path(folder) / f"{arm}-{seed}", seed
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.recipe = {**RECIPE, **(TINY if tiny else {})}
         self.settings = self.recipe["arms"][arm]
         sentences, self.validation = data.load_sentences("train", size="full"), None
