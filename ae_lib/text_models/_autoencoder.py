@@ -36,15 +36,6 @@ class TextAutoencoder(TextModel):
 
     model_classes = ("Seq2SeqAutoencoder",)
 
-    def __init__(self, model, vocabulary):
-        if model.vocabulary_size != len(vocabulary):
-            raise ValueError(
-                f"vocabulary: has {len(vocabulary):,} tokens, but the model was made for "
-                f"{model.vocabulary_size:,}; take the one it was trained with"
-            )
-        self.model = model
-        self.vocabulary = vocabulary
-
     @property
     def code_size(self):
         """Values in a code, d."""

@@ -36,6 +36,15 @@ class TextModel:
     vocabularies = ("vocabulary",)
     vocabulary_class = "Vocabulary"
 
+    def __init__(self, model, vocabulary):
+        if model.vocabulary_size != len(vocabulary):
+            raise ValueError(
+                f"vocabulary: has {len(vocabulary):,} tokens, but the model was made for "
+                f"{model.vocabulary_size:,}; take the one it was trained with"
+            )
+        self.model = model
+        self.vocabulary = vocabulary
+
     def save(self, path, dtype="float32"):
         """Write model and vocabularies to one file; it is whole or left as it was.
 
