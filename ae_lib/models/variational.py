@@ -238,8 +238,8 @@ class SentenceVAE(Seq2SeqAutoencoder):
             ``free_bits_of``, a ``posterior_std`` that is not above 0.
 
     Input everywhere as there; an empty sentence is a row of zeros, whose only token is <eos>.
-    Called, it gives the decoder's output, mean and log-variance, both (n, code_size): in training
-    for a drawn code, else for the mean, so that ``evaluate`` gives no bound: ``metrics.elbo`` does.
+    Called, it gives the decoder's output, mean and log-variance (n, code_size): in training for
+    a drawn code, else for the mean, so that ``evaluate`` gives no bound: ``metrics.elbo`` does.
 
     Example:
         >>> vae = SentenceVAE(1000, units=64, embedding_size=32, code_size=8, free_bits=4)
@@ -283,7 +283,7 @@ class SentenceVAE(Seq2SeqAutoencoder):
         )
         self.noise = keras.random.SeedGenerator()
         self.nll, self.kl = keras.metrics.Mean("nll"), keras.metrics.Mean("kl")
-        self._scorer = None
+        self._score = None
 
     # Inside the graph
 
@@ -360,10 +360,10 @@ class SentenceVAE(Seq2SeqAutoencoder):
             raise ValueError(
                 f"codes: expected {len(tokens)}, one for each sentence, got {len(codes)}"
             )
-        if self._scorer is None:
-            self._scorer = (_Scorer(self),)  # in a tuple: no part of this model for Keras
+        if self._score is None:
+            self._score = _Scorer(self).predict  # a method: no part of this model for Keras
         size = min(as_size(batch_size, "batch_size"), 512)
-        return -self._scorer[0].predict((tokens, codes), size, verbose=0).astype("float64")
+        return -self._score((tokens, codes), size, verbose=0).astype("float64")
 
     def encoder_updates(self):
         """A model whose training steps move this one's encoder alone; not compiled.
