@@ -217,9 +217,7 @@ def vae():
     model.compile(keras.optimizers.Adam(2e-2))
     model.fit(text.pad(vocabulary.encode_all(TEXTS)), epochs=120, batch_size=6, verbose=0)
     found = TextVAE(model, vocabulary)
-    labels = [text.attributes(s) for s in TEXTS]
-    names = ("question", "negation", "words")
-    found.learn_attributes(TEXTS, {name: [label[name] for label in labels] for name in names})
+    found.learn_attributes(TEXTS)
     return found
 
 
@@ -232,7 +230,6 @@ def test_what_comes_out(vae, tmp_path):
     assert vae.set_attribute(TEXTS[1:2], "question", True) == TEXTS[1:2]
     asked = vae.set_attribute(TEXTS[:1], "question", True)
     assert asked != TEXTS[:1]
-    assert asked == vae.set_attribute(TEXTS[:1], "question", True, of=[False])
     vae.save(tmp_path / "vae.keras")
     again = TextVAE.load(tmp_path / "vae.keras")
     assert again.set_attribute(TEXTS, "words", 3) == vae.set_attribute(TEXTS, "words", 3)
@@ -295,9 +292,8 @@ def dense():
         (lambda vae: vae.interpolate("a", "b", 1), "steps: expected a whole number of at least 2"),
         (lambda vae: vae.set_attribute(TEXTS, "mood", 1), "no attribute 'mood'; there is 'ques"),
         (lambda vae: vae.set_attribute(TEXTS, "words", 99), "words has no 99; there is 1, 3, 4"),
-        (lambda vae: vae.set_attribute(TEXTS, "words", 3, of=[3]), "6 sentences, but 1 values"),
-        (lambda vae: vae.learn_attributes(TEXTS, {"x": [1]}), "6 sentences, but 'x' has 1 values"),
-        (lambda vae: vae.learn_attributes(TEXTS, {"x": [1] * 6}), "'x' has one value alone, [1]"),
+        (lambda vae: vae.learn_attributes(TEXTS[:1]), "question is [False] for all of them"),
+        (lambda vae: vae.learn_attributes([]), "question is [] for all of them"),
     ],
 )
 def test_bad_input_is_named(call, words, vae):

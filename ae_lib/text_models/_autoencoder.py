@@ -178,31 +178,26 @@ class TextVAE(TextAutoencoder):
         first, last = self.encode([a, b])
         return self.decode((1 - share) * first + share * last)
 
-    def learn_attributes(self, sentences, labels):
-        """Keep the mean code of the sentences with each value of each attribute.
+    def learn_attributes(self, sentences):
+        """Keep the mean code of the sentences with each value of each of ``text.attributes``.
 
         Args:
             sentences: list of str; of the training part alone.
-            labels: dict, name → list of the sentences' values, JSON's own: bool, int, str.
 
         Raises:
-            TypeError, ValueError: not as many values as sentences; an attribute that has only
-                one value.
+            TypeError, ValueError: no strings; an attribute of which all have one value.
         """
         codes, found = self.encode(sentences), {}
-        for name, values in labels.items():
-            if len(values) != len(codes):
-                raise ValueError(
-                    f"labels: {len(codes)} sentences, but {brief(name)} has {len(values)} values"
-                )
-            kinds = sorted(set(values))
-            if len(kinds) < 2:
-                raise ValueError(f"labels: {brief(name)} has one value alone, {brief(kinds)}")
+        labels = [text.attributes(s) for s in sentences]
+        for name in text.attributes(""):
+            values = [label[name] for label in labels]
+            if len(kinds := sorted(set(values))) < 2:
+                raise ValueError(f"sentences: {name} is {brief(kinds)} for all of them")
             means = [codes[[v == kind for v in values]].mean(0).tolist() for kind in kinds]
             found[name] = [list(pair) for pair in zip(kinds, means, strict=True)]
         self.attributes = found
 
-    def set_attribute(self, sentences, name, value, *, of=None, strength=1.0):
+    def set_attribute(self, sentences, name, value, strength=1.0):
         """Sentences whose codes are moved by the difference of two mean codes.
 
         From the mean code of the training sentences that have the sentence's own value to that
@@ -210,25 +205,22 @@ class TextVAE(TextAutoencoder):
 
         Args:
             sentences: list of str; an empty list gives one.
-            name: of an attribute of ``learn_attributes``.
+            name: of an attribute that ``text.attributes`` finds and ``learn_attributes`` knows.
             value: one of its values.
-            of: the sentences' own values; None: ``text.attributes`` finds them.
             strength: of the move; 1: the difference, 0: none.
 
         Returns:
             list of str, one a sentence.
 
         Raises:
-            TypeError, ValueError: an unknown attribute or value; not a value for each sentence.
+            TypeError, ValueError: an unknown attribute or value, also one that a sentence has.
         """
         sentences = text.as_texts(sentences, "sentences")
         if name not in self.attributes:
             known = ", ".join(map(repr, self.attributes)) or "none: learn_attributes first"
             raise ValueError(f"name: no attribute {brief(name)}; there is {known}")
         means = {kind: np.array(mean, "float32") for kind, mean in self.attributes[name]}
-        own = [text.attributes(s)[name] for s in sentences] if of is None else list(of)
-        if len(own) != len(sentences):
-            raise ValueError(f"of: {len(sentences)} sentences, but {len(own)} values")
+        own = [text.attributes(s)[name] for s in sentences]
         for kind in {value, *own}:
             if kind not in means:
                 known = ", ".join(map(repr, means))
