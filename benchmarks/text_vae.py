@@ -16,6 +16,7 @@ optimizer and the number of epochs are ours.
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import time
@@ -58,8 +59,9 @@ ARMS = {
     "cycles": {"cycles": 4},
     "word dropout": {"word_dropout": 0.4},
     "free bits": FREE,
-    "aggressive encoder": {"updates": 5, "share": 0.5},  # of the updates, in the first phase
-    "pretrained encoder, free bits": {**FREE, "pretrained": 0.25, "ramp": 0.3},
+    # "first": share of the epochs whose updates the encoder, or the autoencoder before, gets.
+    "aggressive encoder": {"updates": 5, "first": 0.5},
+    "pretrained encoder, free bits": {**FREE, "first": 0.25, "ramp": 0.3},
     "normalised posterior": {"posterior_std": 0.6},
     "language model": {"wider": False},  # the decoder without its code
     "language model, as many weights": {"wider": True},
@@ -77,10 +79,11 @@ class Corpus:
     def __init__(self, s, folder=None):
         parts = ("train", "validation", "test")
         if folder is None:
-            texts = {part: data.load_sentences(part) for part in parts}
-            texts["train"] = texts["train"][: s["sentences"]]
-            vocabulary = text.Vocabulary.build(texts["train"], min_count=s["min_count"])
-            rows, self.size = {p: vocabulary.encode_all(texts[p]) for p in parts}, len(vocabulary)
+            texts = {part: data.load_sentences(part, size="full") for part in parts}
+            self.texts = texts["train"] = texts["train"][: s["sentences"]]
+            self.vocabulary = text.Vocabulary.build(self.texts, min_count=s["min_count"])
+            rows = {part: self.vocabulary.encode_all(texts[part]) for part in parts}
+            self.size = len(self.vocabulary)
         else:
             names = {"train": "train", "validation": "valid", "test": "test"}
             lines = {p: (folder / f"ptb.{names[p]}.txt").read_text("utf8") for p in parts}
@@ -101,31 +104,20 @@ class Corpus:
 
 
 class Batches(keras.utils.PyDataset):
-    """Whole batches of sentences of like length; each epoch has its own order."""
+    """Whole batches of sentences of like length; Keras shuffles them."""
 
-    def __init__(self, corpus, s, seed, share=1.0):
+    def __init__(self, corpus, s, seed):
         super().__init__()
-        self.rows, self.s, self.seed, self.epoch = corpus.rows, s, seed, 0
-        self.lengths = [len(row) for row in corpus.rows]
-        self._order()
-        self.count = max(1, round(share * len(self.order)))
-
-    def _order(self):
-        seed = int(np.random.default_rng([self.seed, self.epoch]).integers(2**31))
-        size = self.s["batch_size"]
-        order = text.bucket_batches(self.lengths, size, self.s["edges"], seed=seed)
+        self.rows, size, lengths = corpus.rows, s["batch_size"], [len(row) for row in corpus.rows]
+        order = text.bucket_batches(lengths, size, s["edges"], seed=seed)
         self.order = [(int(edge), some) for edge, some in order if len(some) == size]
 
     def __len__(self):
-        return self.count
+        return len(self.order)
 
     def __getitem__(self, i):
         edge, some = self.order[i]
         return text.pad([self.rows[j] for j in some], edge)
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._order()
 
 
 def build(arm, corpus, s):
@@ -136,22 +128,29 @@ def build(arm, corpus, s):
     vae = models.SentenceVAE(*sizes, s["code_size"], dropout=s["dropout"], **options)
     if "wider" not in ARMS[arm]:
         return vae
-    lm, width = models.RecurrentLM(*sizes, dropout=s["dropout"]), s["units"]
-    while ARMS[arm]["wider"] and lm.count_params() < vae.count_params():
-        width += 4
-        lm = models.RecurrentLM(corpus.size, width, sizes[2], dropout=s["dropout"])
-    return lm
+    width, (size, wide) = s["units"], sizes[::2]
+    if ARMS[arm]["wider"]:  # RecurrentLM's number of weights, as its docstring has it
+        weights = (
+            (u, size * (wide + 1) + 4 * u * (wide + u + 1) + (u + 1) * wide)
+            for u in itertools.count(width)
+        )
+        width = next(u for u, count in weights if count >= vae.count_params())
+    return models.RecurrentLM(size, width, wide, dropout=s["dropout"])
 
 
-def fit(model, batches, epochs, rate, s, callbacks=()):
+def fit(model, batches, epochs, rate, s, callbacks=(), checkpoints=None):
     schedule = training.cosine_schedule(rate, epochs * len(batches))
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=s["clipnorm"])
     model.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
-    return training.fit(model, batches, epochs=epochs, callbacks=list(callbacks))
+    options = {"callbacks": list(callbacks), "checkpoints": checkpoints}
+    return training.fit(model, batches, epochs=epochs, **options)
 
 
-def train(arm, rate, seed, corpus, s, path):
-    """Train a model, keep it at ``path``; its validation score and learning curve."""
+def train(arm, rate, seed, corpus, s, path, checkpoints=None):
+    """Train a model, keep its weights at ``path``; its validation score and learning curve.
+
+    With ``checkpoints``, a folder, it goes on inside a run.
+    """
     start, how, epochs = time.perf_counter(), ARMS[arm], s["epochs"]
     keras.utils.clear_session()
     if keras.backend.backend() == "jax":
@@ -159,31 +158,31 @@ def train(arm, rate, seed, corpus, s, path):
 
         jax.clear_caches()  # of the run before
     training.set_seed(seed)
-    model, callbacks, share, curve = build(arm, corpus, s), [], 1.0, {}
-    if "pretrained" in how:
-        first = max(1, round(how["pretrained"] * epochs))
-        epochs -= first
+    model, callbacks, curve = build(arm, corpus, s), [], {}
+    batches = Batches(corpus, s, seed)
+    first = max(1, round(how["first"] * epochs)) if "first" in how else 0
+    epochs -= first
+    if "updates" in how:
+        more = {"updates": how["updates"], "batch_size": s["batch_size"], "seed": seed}
+        steps = first * len(batches) // how["updates"]
+        callbacks.append(training.aggressive_encoder(corpus.train, steps, **more))
+    elif first:
         sizes = (corpus.size, s["units"], s["embedding_size"], s["code_size"])
         reader = models.Seq2SeqAutoencoder(*sizes)
-        curve["autoencoder"] = fit(reader, Batches(corpus, s, seed), first, rate, s)["loss"]
+        kept = checkpoints and checkpoints / "autoencoder"
+        curve["autoencoder"] = fit(reader, batches, first, rate, s, (), kept)["loss"]
         model.embedding.assign(reader.embedding)
         model.encoder.set_weights(reader.encoder.get_weights())
         means = zip(reader.to_code.get_weights(), model.to_code.get_weights(), strict=True)
         model.to_code.set_weights(
             [np.concatenate([ours, theirs[..., s["code_size"] :]], -1) for ours, theirs in means]
         )
-    updates = epochs * len(Batches(corpus, s, seed))
-    if "updates" in how:
-        steps = max(1, round(how["share"] * updates / (how["updates"] + 1)))
-        share = 1 - steps * how["updates"] / updates
-        more = {"updates": how["updates"], "batch_size": s["batch_size"], "seed": seed}
-        callbacks.append(training.aggressive_encoder(corpus.train, steps, **more))
-    batches = Batches(corpus, s, seed, share)
+    updates = epochs * len(batches)
     if "ramp" in how:
         callbacks.append(training.kl_schedule(max(1, round(how["ramp"] * updates))))
     if "cycles" in how:
         callbacks.append(training.kl_schedule(updates, cycles=how["cycles"], ramp=0.5))
-    curve |= fit(model, batches, epochs, rate, s, callbacks)
+    curve |= fit(model, batches, epochs, rate, s, callbacks, checkpoints and checkpoints / "vae")
     seconds = time.perf_counter() - start
     model.save_weights(path)
     held_out = corpus.validation[: s["validated"]]
