@@ -228,8 +228,11 @@ def test_what_comes_out(vae, tmp_path):
     assert vae.sample(5, seed=1) == vae.sample(5, seed=1) != vae.sample(5, seed=2)
     assert vae.set_attribute(TEXTS, "question", True, strength=0.0) == TEXTS
     assert vae.set_attribute(TEXTS[1:2], "question", True) == TEXTS[1:2]
-    asked = vae.set_attribute(TEXTS[:1], "question", True)
-    assert asked != TEXTS[:1]
+    codes, asks = vae.encode(TEXTS), np.array([t.endswith("?") for t in TEXTS])
+    with mock.patch.object(vae, "decode", lambda codes: codes):
+        moved = vae.set_attribute(TEXTS, "question", True, strength=2.0)
+    move = 2 * (codes[asks].mean(0) - codes[~asks].mean(0))
+    np.testing.assert_allclose(moved, codes + np.where(asks[:, None], 0, move), atol=1e-5)
     vae.save(tmp_path / "vae.keras")
     again = TextVAE.load(tmp_path / "vae.keras")
     assert again.set_attribute(TEXTS, "words", 3) == vae.set_attribute(TEXTS, "words", 3)
