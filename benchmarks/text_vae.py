@@ -281,7 +281,16 @@ def laboratory(corpus, s, folder):
 
     def run(arm, rate, seed):
         key = f"{arm}, rate {rate:g}, seed {seed}"
-        return once(key, lambda: train(arm, rate, seed, corpus, s, folder / f"{key}.weights.h5"))
+
+        def attempt():
+            try:
+                return train(arm, rate, seed, corpus, s, folder / f"{key}.weights.h5")
+            except ValueError as error:
+                if "the loss of" not in str(error):
+                    raise
+                return {"validation": 1e9, "failed": str(error)}  # no number: JSON has no infinity
+
+        return once(key, attempt)
 
     def judged(arm, rate, seed):
         model = build(arm, corpus, s)
