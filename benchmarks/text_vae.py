@@ -44,8 +44,8 @@ SETTINGS = {
     "validation_draws": 50, "validated": 500,
 }  # fmt: skip
 DRY = {
-    "units": 12, "embedding_size": 8, "code_size": 4, "edges": [12], "sentences": 300,
-    "epochs": 4, "batch_size": 64, "seeds": [0], "searched": False, "draws": 6, "scored": 40,
+    "units": 12, "embedding_size": 8, "code_size": 4, "edges": [7], "sentences": 300,
+    "epochs": 4, "batch_size": 32, "seeds": [0], "searched": False, "draws": 6, "scored": 40,
     "validation_draws": 3, "validated": 40,
 }  # fmt: skip
 PTB = {
@@ -79,8 +79,9 @@ class Corpus:
     def __init__(self, s, folder=None):
         parts = ("train", "validation", "test")
         if folder is None:
-            texts = {part: data.load_sentences(part, size="full") for part in parts}
-            self.texts = texts["train"] = texts["train"][: s["sentences"]]
+            most = s["sentences"]
+            texts = {part: data.load_sentences(part, size="full")[:most] for part in parts}
+            self.texts = texts["train"]
             self.vocabulary = text.Vocabulary.build(self.texts, min_count=s["min_count"])
             rows = {part: self.vocabulary.encode_all(texts[part]) for part in parts}
             self.size = len(self.vocabulary)
