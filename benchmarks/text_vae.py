@@ -38,7 +38,7 @@ SETTINGS = {
     "units": 256, "embedding_size": 128, "code_size": 32, "dropout": 0.2,
     "min_count": 2,  # of a word in the training sentences; rarer ones are <unk>
     "edges": [8, 12],  # tokens that a batch is filled up to; longer sentences are left out
-    "sentences": 36_500, "epochs": 6, "batch_size": 128, "rate": 2e-3, "clipnorm": 5.0,
+    "sentences": 36_500, "epochs": 8, "batch_size": 256, "rate": 4e-3, "clipnorm": 5.0,
     "seeds": [0, 1, 2], "searched": True,
     "draws": 500, "scored": 500,  # of the importance-weighted NLL; of how many test sentences
     "validation_draws": 50, "validated": 500,
@@ -53,12 +53,14 @@ PTB = {
     "edges": [10, 16, 20, 24, 28, 32, 40, 64, 83], "scored": None, "validated": 1000,
 }  # fmt: skip
 FREE = {"free_bits": 8.0, "free_bits_of": "number"}
+FEWER = {**FREE, "free_bits": 4.0}
 ARMS = {
     "plain": {},
     "annealing": {"ramp": 0.3},  # share of the updates
     "cycles": {"cycles": 4},
     "word dropout": {"word_dropout": 0.4},
     "free bits": FREE,
+    "fewer free bits": FEWER,
     # "first": share of the epochs whose updates the encoder, or the autoencoder before, gets.
     "aggressive encoder": {"updates": 5, "first": 0.5},
     "pretrained encoder, free bits": {**FREE, "first": 0.25, "ramp": 0.3},
