@@ -6,7 +6,7 @@ floats or NumPy arrays, so that they never enter a training graph. They compute 
 
 import numpy as np
 
-from ae_lib._checks import as_batch, as_size, positive_number, same_shape
+from ae_lib._checks import as_batch, as_size, positive_number, same_shape, to_array
 
 _ROWS = 4096  # codes that pass a decoder at once
 
@@ -162,11 +162,37 @@ def iwae(model, x, samples=500, seed=0):
     return total - np.log(samples)
 
 
-def _draws(model, x, samples, seed):
-    """Pairs of log p(x | z) and log p(z) / q(z | x), each (draws, n), for z from q(z | x)."""
+def distortion(model, x, samples=10, seed=0, shuffled=False):
+    """− log p(x | z) of each item, in the mean over codes drawn from q(z | x): nats, float64 (n,).
+
+    ``elbo`` is − ``distortion`` − ``gaussian_kl``. With ``shuffled`` each item gets the code of
+    another one, in a random ring of all: a decoder that makes no use of codes, whatever their
+    KL, loses nothing by it. Arguments and errors as ``elbo``.
+
+    Raises:
+        ValueError: also a single item with ``shuffled``.
+    """
+    owner = None
+    if shuffled:
+        order = np.random.default_rng([seed, 1]).permutation(len(x))
+        if len(order) < 2:
+            raise ValueError("x: one item has no other's code; expected at least two")
+        owner = np.empty_like(order)
+        owner[order] = np.roll(order, 1)
+    draws = [likelihood.sum(0) for likelihood, _ in _draws(model, x, samples, seed, owner)]
+    return -np.sum(draws, axis=0) / samples
+
+
+def _draws(model, x, samples, seed, owner=None):
+    """Pairs of log p(x | z) and log p(z) / q(z | x), each (draws, n), for z from q(z | x).
+
+    With ``owner``, indices (n,), item i's codes are those of another; then only the first counts.
+    """
     samples = as_size(samples, "samples")
     mean, log_variance = _posterior(*model.posterior(x))
-    rng, x, (n, k) = np.random.default_rng(seed), as_batch(x), mean.shape
+    if owner is not None:
+        mean, log_variance = mean[owner], log_variance[owner]
+    rng, x, (n, k) = np.random.default_rng(seed), to_array(x, "x"), mean.shape
     at_once = max(1, _ROWS // n)
     for start in range(0, samples, at_once):
         noise = rng.standard_normal((min(at_once, samples - start), n, k))

@@ -73,6 +73,12 @@ MODELS = {
     "GAN": gan,
     "LSTM": lstm,
     "text": lambda: models.Seq2SeqAutoencoder(VOCABULARY, 256, 96, 128),
+    "sentence VAE": lambda: models.SentenceVAE(
+        VOCABULARY, 256, 96, 32, beta=0.7, free_bits=3, free_bits_of="mean number"
+    ),
+    "normalised sentence VAE": lambda: models.SentenceVAE(
+        VOCABULARY, 256, 96, 32, free_bits=8, posterior_std=0.7
+    ),
     "transformer": lambda: models.TransformerLM(VOCABULARY, 128, 2, 4, 16),
     "encoder": lambda: models.MaskedLM(VOCABULARY, 128, 2, 4, 16),
     "encoder and decoder": lambda: models.TransformerSeq2Seq(VOCABULARY, 128, 1, 4, 16),

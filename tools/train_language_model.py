@@ -58,7 +58,8 @@ def make(arm, size, settings, **options):
     """A fresh model of an arm, for so many pieces."""
     from ae_lib.models import RecurrentLM, TransformerLM
 
-    sizes = {k: v for k, v in settings.items() if k not in ("peak", "epochs")}
+    recipe = ("peak", "epochs", *RECIPE)
+    sizes = {k: v for k, v in settings.items() if k not in recipe}
     return (RecurrentLM if arm == "lstm" else TransformerLM)(size, **sizes, **options)
 
 
@@ -69,6 +70,7 @@ class Run:
         from ae_lib import data, text, training
 
         self.folder, self.seed = Path(folder) / f"{arm}-{seed}", seed
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.recipe = {**RECIPE, **(TINY if tiny else {})}
         self.settings = self.recipe["arms"][arm]
         sentences, self.validation = data.load_sentences("train", size="full"), None
@@ -111,8 +113,9 @@ class Run:
 
         order = np.random.default_rng([self.seed, epoch]).integers(2**31)
         lengths = [len(r) for r in self.rows]
-        recipe = self.recipe["batch_size"], self.recipe["edges"]
-        return text.bucket_batches(lengths, *recipe, seed=int(order))
+        recipe = {**self.recipe, **self.settings}  # an arm may have its own
+        sizes = recipe["batch_size"], recipe["edges"]
+        return text.bucket_batches(lengths, *sizes, seed=int(order))
 
     def epoch(self):
         """One pass over the sentences, the validation score, a checkpoint; the best is kept."""

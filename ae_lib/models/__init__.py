@@ -13,6 +13,7 @@ _WHERE = {
     "KSparse": "regularised",
     "VariationalAutoencoder": "variational",
     "dense_vae": "variational",
+    "SentenceVAE": "variational",
     "GAN": "adversarial",
     "LSTM": "_lstm",
     "RecurrentLM": "recurrent",

@@ -48,6 +48,9 @@ class Seq2SeqAutoencoder(TokenModel):
         (1, 48)
     """
 
+    drop = None  # what a subclass does to the decoder's inputs and outputs: its dropout
+    numbers_per_code = 1  # what the encoder gives for each of a code's
+
     def __init__(
         self,
         vocabulary_size,
@@ -78,7 +81,7 @@ class Seq2SeqAutoencoder(TokenModel):
             return _built(layers.Dense(size, name=name, dtype=policy, **options), inputs)
 
         self.encoder = _built(LSTM(units, name="encoder", **lstm), embedding_size)
-        self.to_code = dense(code_size, 2 * units, "to_code")
+        self.to_code = dense(self.numbers_per_code * code_size, 2 * units, "to_code")
         self.to_h = dense(units, code_size, "to_h", activation="tanh")
         self.to_c = dense(units, code_size, "to_c")
         self.to_gates = dense(4 * units, code_size, "to_gates", use_bias=False)
@@ -159,12 +162,18 @@ class Seq2SeqAutoencoder(TokenModel):
         With ``training=True`` the decoder's outputs (n, T + 1, units) instead: the loss makes
         do without an array of logits and its gradient.
         """
-        codes = self.to_latent(*self.encode_states(tokens))
-        h, c, gates = self.initial_state(codes)
-        seen = ops.transpose(self.decoder_input(tokens, training))
-        outputs = self.decoder.run(self.decoder.project(self.embed(seen)) + gates, h, c)[0]
-        outputs = ops.transpose(outputs, (1, 0, 2))
+        outputs = self.outputs(self.to_latent(*self.encode_states(tokens)), tokens, training)
         return outputs if training else self.logits(outputs)
+
+    def outputs(self, codes, tokens, training=None):
+        """The decoder's outputs from codes and the words before each: (n, T + 1, units)."""
+        h, c, gates = self.initial_state(codes)
+        seen = self.embed(ops.transpose(self.decoder_input(tokens, training)))
+        if self.drop is not None:
+            seen = self.drop(seen, training=training)
+        outputs = self.decoder.run(self.decoder.project(seen) + gates, h, c)[0]
+        outputs = ops.transpose(outputs, (1, 0, 2))
+        return outputs if self.drop is None else self.drop(outputs, training=training)
 
     def token_nats(self, target, y_pred, training=False):
         """Cross-entropy of each token; in training from the decoder's outputs, see ``call``."""
@@ -218,7 +227,8 @@ class Seq2SeqAutoencoder(TokenModel):
         """
         tokens = self.check_tokens(tokens)
         batch_size = as_size(batch_size, "batch_size")
-        codes = np.zeros((len(tokens), self.code_size), "float32")
+        numbers = self.numbers_per_code * self.code_size
+        codes = np.zeros((len(tokens), numbers), "float32")
         lengths = (tokens != PAD).sum(1)
         order = np.argsort(lengths, kind="stable")
         for start in range(0, len(order), batch_size):

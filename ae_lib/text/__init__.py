@@ -1,5 +1,6 @@
 """Text as numbers: normalising, splitting, vocabularies, padding, batches by length."""
 
+from ae_lib.text._attributes import attributes
 from ae_lib.text._batches import bucket_batches, length_buckets, one_hot_bytes, pad
 from ae_lib.text._noise import hidden, pairs
 from ae_lib.text._vocabulary import (
@@ -29,6 +30,7 @@ __all__ = [
     "Subwords",
     "Vocabulary",
     "as_texts",
+    "attributes",
     "bucket_batches",
     "hidden",
     "join_words",

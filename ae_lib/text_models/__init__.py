@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ae_lib.data import DataError
-from ae_lib.text_models._autoencoder import TextAutoencoder
+from ae_lib.text_models._autoencoder import TextAutoencoder, TextVAE
 from ae_lib.text_models._language import LanguageModel
 from ae_lib.text_models._model import TextModel, named_weights
 
@@ -12,6 +12,7 @@ __all__ = [
     "LanguageModel",
     "TextAutoencoder",
     "TextModel",
+    "TextVAE",
     "named_weights",
     "pretrained",
     "record",

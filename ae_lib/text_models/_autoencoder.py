@@ -1,9 +1,9 @@
-"""Sentences to codes and back: the model, its vocabulary, texts in and out."""
+"""Sentences to codes and back, and new ones: the model, its vocabulary, texts in and out."""
 
 import numpy as np
 
 from ae_lib import decoding, text
-from ae_lib._checks import as_size, to_array
+from ae_lib._checks import as_size, brief, positive_number, to_array
 from ae_lib.text_models._model import TextModel
 
 
@@ -35,15 +35,6 @@ class TextAutoencoder(TextModel):
     """
 
     model_classes = ("Seq2SeqAutoencoder",)
-
-    def __init__(self, model, vocabulary):
-        if model.vocabulary_size != len(vocabulary):
-            raise ValueError(
-                f"vocabulary: has {len(vocabulary):,} tokens, but the model was made for "
-                f"{model.vocabulary_size:,}; take the one it was trained with"
-            )
-        self.model = model
-        self.vocabulary = vocabulary
 
     @property
     def code_size(self):
@@ -106,3 +97,125 @@ class TextAutoencoder(TextModel):
         codes = self.encode(sentences)
         result = self.decode(codes, max_length=max_length, batch_size=batch_size)
         return [r if text.normalise(s) else "" for s, r in zip(sentences, result, strict=True)]
+
+
+class TextVAE(TextAutoencoder):
+    """Sentences to codes and back; new sentences; sentences changed in one attribute.
+
+    Args:
+        model: ``ae_lib.models.SentenceVAE``.
+        vocabulary: ``ae_lib.text.Vocabulary`` of as many tokens.
+        attributes: what ``learn_attributes`` found; None: nothing yet.
+
+    Raises:
+        ValueError: model and vocabulary differ in size.
+
+    ``encode`` gives the means of q(z | x), ``decode`` the greedy sentence of a code.
+
+    Example:
+        >>> from ae_lib import models
+        >>> vocabulary = text.Vocabulary.build(["Tom is here.", "Is Tom here?"])
+        >>> vae = TextVAE(models.SentenceVAE(len(vocabulary), 8, 8, 4), vocabulary)
+        >>> len(vae.interpolate("Tom is here.", "Is Tom here?", steps=5))
+        5
+    """
+
+    model_classes = ("SentenceVAE",)
+    settings = ("attributes",)
+
+    def __init__(self, model, vocabulary, attributes=None):
+        super().__init__(model, vocabulary)
+        self.attributes = {} if attributes is None else attributes
+
+    def sample(self, n, seed=0, *, temperature=1.0, batch_size=512):
+        """New sentences: codes from the prior, words from the model's distribution.
+
+        Args:
+            n: how many, ≥ 0.
+            seed: int ≥ 0; of codes and words.
+            temperature: of the words, > 0; see ``ae_lib.decoding.sample``. Near 0 each sentence
+                is its code's greedy one, which hides how sure the model is of its words.
+
+        Returns:
+            list of n str.
+
+        Raises:
+            TypeError, ValueError: a number out of range.
+        """
+        n, seed = as_size(n, "n", least=0), as_size(seed, "seed", least=0)
+        temperature = positive_number(temperature, "temperature")
+        if not n:
+            return []
+        codes = np.random.default_rng([seed, 1]).standard_normal((n, self.code_size), "float32")
+        drawn = decoding.sample(
+            self.model, codes, seed=seed, temperature=temperature, batch_size=batch_size
+        )
+        return self.vocabulary.decode_all(drawn)
+
+    def interpolate(self, a, b, steps=7):
+        """Sentences of codes at equal distances on the line from ``a``'s to ``b``'s, both too.
+
+        Args:
+            a, b: str.
+            steps: how many, at least 2.
+
+        Returns:
+            list of ``steps`` str.
+
+        Raises:
+            TypeError, ValueError: no string; ``steps`` below 2.
+        """
+        share = np.linspace(0, 1, as_size(steps, "steps", least=2), dtype="float32")[:, None]
+        first, last = self.encode([a, b])
+        return self.decode((1 - share) * first + share * last)
+
+    def learn_attributes(self, sentences):
+        """Keep the mean code of the sentences with each value of each of ``text.attributes``.
+
+        Args:
+            sentences: list of str; of the training part alone.
+
+        Raises:
+            TypeError, ValueError: no strings; an attribute of which all have one value.
+        """
+        codes, found = self.encode(sentences), {}
+        labels = [text.attributes(s) for s in sentences]
+        for name in text.attributes(""):
+            values = [label[name] for label in labels]
+            if len(kinds := sorted(set(values))) < 2:
+                raise ValueError(f"sentences: {name} is {brief(kinds)} for all of them")
+            means = [codes[[v == kind for v in values]].mean(0).tolist() for kind in kinds]
+            found[name] = [list(pair) for pair in zip(kinds, means, strict=True)]
+        self.attributes = found
+
+    def set_attribute(self, sentences, name, value, strength=1.0):
+        """Sentences whose codes are moved by the difference of two mean codes.
+
+        From the mean code of the training sentences that have the sentence's own value to that
+        of those with ``value`` (attribute vectors, as in Larsen et al. 2016).
+
+        Args:
+            sentences: list of str; an empty list gives one.
+            name: of an attribute that ``text.attributes`` finds and ``learn_attributes`` knows.
+            value: one of its values.
+            strength: of the move; 1: the difference, 0: none.
+
+        Returns:
+            list of str, one a sentence.
+
+        Raises:
+            TypeError, ValueError: an unknown attribute or value, also one that a sentence has.
+        """
+        sentences = text.as_texts(sentences, "sentences")
+        if name not in self.attributes:
+            known = ", ".join(map(repr, self.attributes)) or "none: learn_attributes first"
+            raise ValueError(f"name: no attribute {brief(name)}; there is {known}")
+        means = {kind: np.array(mean, "float32") for kind, mean in self.attributes[name]}
+        own = [text.attributes(s)[name] for s in sentences]
+        for kind in {value, *own}:
+            if kind not in means:
+                known = ", ".join(map(repr, means))
+                raise ValueError(f"value: {name} has no {brief(kind)}; there is {known}")
+        moves = [float(strength) * (means[value] - means[kind]) for kind in own]
+        codes = self.encode(sentences)
+        return self.decode(codes + np.array(moves, "float32").reshape(codes.shape))

@@ -38,15 +38,6 @@ class LanguageModel(TextModel):
     model_classes = ("TransformerLM", "RecurrentLM")
     vocabulary_class = "Subwords"
 
-    def __init__(self, model, vocabulary):
-        if model.vocabulary_size != len(vocabulary):
-            raise ValueError(
-                f"vocabulary: has {len(vocabulary):,} tokens, but the model was made for "
-                f"{model.vocabulary_size:,}; take the one it was trained with"
-            )
-        self.model = model
-        self.vocabulary = vocabulary
-
     @property
     def context(self):
         """Pieces that the model can read at most, <bos> not counted; infinite for an LSTM."""

@@ -29,12 +29,23 @@ class TextModel:
     * ``model_classes``: names of classes of ``ae_lib.models``;
     * ``vocabularies``: names of its attributes, and arguments besides the model, that are
       vocabularies of ``ae_lib.text``;
-    * ``vocabulary_class``: the name of their class.
+    * ``vocabulary_class``: the name of their class;
+    * ``settings``: names of further attributes, and arguments, that JSON can write.
     """
 
     model_classes: tuple
     vocabularies = ("vocabulary",)
     vocabulary_class = "Vocabulary"
+    settings = ()
+
+    def __init__(self, model, vocabulary):
+        if model.vocabulary_size != len(vocabulary):
+            raise ValueError(
+                f"vocabulary: has {len(vocabulary):,} tokens, but the model was made for "
+                f"{model.vocabulary_size:,}; take the one it was trained with"
+            )
+        self.model = model
+        self.vocabulary = vocabulary
 
     def save(self, path, dtype="float32"):
         """Write model and vocabularies to one file; it is whole or left as it was.
@@ -65,6 +76,7 @@ class TextModel:
                     raw = theirs.read(name)
                     ours.writestr(name, _smaller(raw, dtype) if name == _ARRAYS else raw)
                 extra = {"format": _FORMAT, "class": type(self).__name__, "vocabularies": records}
+                extra |= {name: getattr(self, name) for name in self.settings}
                 ours.writestr(_EXTRA, json.dumps(extra, ensure_ascii=False))
         with whole_file(path) as stream:
             stream.write(buffer.getvalue())
@@ -85,6 +97,7 @@ class TextModel:
         """
         path = _keras_path(path)
         records = cls._records(path, sha256)
+        settings = {name: records.pop(name) for name in cls.settings}
         make = getattr(text, cls.vocabulary_class).from_record
         own = {name: make(records[name], path.name) for name in cls.vocabularies}
         for name, given in vocabularies.items():
@@ -102,13 +115,13 @@ class TextModel:
         for name in cls.model_classes:
             getattr(models, name)  # known to Keras from here on
         try:
-            return cls(keras.models.load_model(path, compile=False), **own)
+            return cls(keras.models.load_model(path, compile=False), **own, **settings)
         except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
             raise DataError(f"{path.name}: damaged, or of another model: {error}") from error
 
     @classmethod
     def _records(cls, path, sha256=None):
-        """The vocabularies' records, of a file whose bytes are whole."""
+        """The vocabularies' records and the settings, of a file whose bytes are whole."""
         try:
             raw = path.read_bytes()
         except OSError as error:
@@ -126,7 +139,8 @@ class TextModel:
                 extra = json.loads(archive.read(_EXTRA))
             found, wanted = (extra["format"], extra["class"]), (_FORMAT, cls.__name__)
             if found == wanted:
-                return {name: extra["vocabularies"][name] for name in cls.vocabularies}
+                settings = {name: extra[name] for name in cls.settings}
+                return {n: extra["vocabularies"][n] for n in cls.vocabularies} | settings
         except Exception as error:  # whatever zipfile, zlib and json make of damaged bytes
             raise DataError(
                 f"{path.name}: not a whole {cls.__name__} ({len(raw):,} bytes): cut short, "

@@ -10,7 +10,12 @@ from ae_lib.training._costs import (
 )
 from ae_lib.training._cudnn import CudnnEligibility, cudnn_eligibility
 from ae_lib.training._fit import fit
-from ae_lib.training._schedules import cosine_schedule, steps_per_epoch
+from ae_lib.training._schedules import (
+    aggressive_encoder,
+    cosine_schedule,
+    kl_schedule,
+    steps_per_epoch,
+)
 from ae_lib.training._setup import PRESETS, has_gpu, preset, set_seed
 
 __all__ = [
@@ -19,10 +24,12 @@ __all__ = [
     "Cost",
     "CudnnEligibility",
     "Roofline",
+    "aggressive_encoder",
     "cosine_schedule",
     "cudnn_eligibility",
     "fit",
     "has_gpu",
+    "kl_schedule",
     "lstm_autoencoder_cost",
     "measure_roofline",
     "preset",

@@ -124,18 +124,18 @@ def cache():
     d = Drawing("Writing four words, without a cache and with one", 260)
     words = ("<bos>", "Tom", "is", "here")
     for x, name, kept in ((60, "without a cache", False), (420, "with a cache", True)):
-        d.text(x + 110, 22, name, 15, bold=True)
+        d.text(x + 135, 22, name, 15, bold=True)
         for j, word in enumerate(words):
-            d.text(x + 28 + 58 * j, 50, word, 12, mono=True)
+            d.text(x + 33 + 68 * j, 50, word, 12, mono=True)
         for i in range(4):
             d.text(x - 12, 83 + 36 * i, f"step {i + 1}", 12, anchor="end")
             for j in range(i + 1):
                 old = kept and j < i
                 shade = {"colour": CODE if old else DECODER, "fill": 0.06 if old else 0.3}
                 words_ = "kept" if old else "computed"
-                d.box(x + 58 * j, 68 + 36 * i, 56, 30, words_, size=10, **shade)
+                d.box(x + 68 * j, 68 + 36 * i, 66, 30, words_, size=12, **shade)
         total = "4 computed" if kept else "1 + 2 + 3 + 4 = 10 computed"
-        d.text(x + 116, 234, total, 13)
+        d.text(x + 135, 234, total, 13)
     return d
 
 
