@@ -1,6 +1,6 @@
 """What positions, normalisation and the residual stream are worth in a small Transformer.
 
-    python -m benchmarks.transformer_parts [parts|models] [--seeds 0 1 2] [--epochs N]
+    python -m benchmarks.transformer_parts [parts|models|ship] [--seeds 0 1 2] [--epochs N]
 
 ``parts``: each arm trains on the chapter's sentences, whole or with one part removed. Its
 learning rate is the best of ``RATES`` on the validation sentences (seed 0), and all see the same
@@ -12,9 +12,13 @@ of ``MODEL_RATES`` by the loss on sentences that are neither trained on nor scor
 with five seeds. Two arms are controls for why BERT fills fewer: a GPT that counts only as many of
 its answers as BERT is asked for, and a BERT that is trained as much longer. All runs count; one
 whose loss is no number is kept as ``null``. The record is ``transformer_models.json``.
+
+``ship`` trains the first run of BERT and of BART in that record once more, and writes them to
+``ae_lib/weights``, in 8 bits, each with its own record.
 """
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -22,7 +26,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ae_lib import data, models, text, training
+from ae_lib import data, models, text, text_models, training
 from ae_lib._files import write_json
 from benchmarks.environment import RECORDS, write_record
 from benchmarks.kept import Kept
@@ -195,7 +199,10 @@ class ModelArm:
 
     def run(self, rate, seed):
         """``{"spare": nats on the spare sentences, "filled": % of the gaps, …}``."""
-        model, spare = self.trained(rate, seed), self.given(self.spare, 999)
+        return self.scored(self.trained(rate, seed))
+
+    def scored(self, model):
+        spare = self.given(self.spare, 999)
         loss = float(ops.convert_to_numpy(model.compute_loss(x=spare, y_pred=model(spare))))
         if not np.isfinite(loss):
             return {"spare": None}
@@ -253,9 +260,33 @@ def measure_models(options):
     )  # fmt: skip
 
 
+def ship(options):
+    """Write the two models that the chapter reads: the seed and the rate are the record's first."""
+    record = json.loads((options.record or RECORDS / "transformer_models.json").read_text("utf8"))
+    vocabulary = text.Vocabulary.build(data.load_sentences("train"), WORDS)
+    for found in record["arms"]:
+        name, seed = found["arm"].lower(), record["seeds"][0]
+        if name in text_models.SHIPPED:
+            arm, path = ModelArm(found["arm"]), text_models.shipped_file(name)
+            model = text_models.RepairModel(arm.trained(found["rate"], seed), vocabulary)
+            model.save(path, "int8")
+            raw = path.read_bytes()
+            write_record(
+                path.with_suffix(".json"),
+                "python -m benchmarks.transformer_parts ship",
+                what=f"what ae_lib.pretrained({name!r}) reads",
+                sha256=hashlib.sha256(raw).hexdigest(),
+                bytes=len(raw),
+                seed=seed,
+                settings={**record["settings"], "rate": found["rate"]},
+                scores=arm.scored(text_models.RepairModel.load(path).model),
+                in_32_bits=arm.scored(model.model),
+            )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", choices=("parts", "models"), default="parts")
+    parser.add_argument("what", nargs="?", choices=("parts", "models", "ship"), default="parts")
     parser.add_argument("--seeds", type=int, nargs="+", help="default: 0 1 2, of models 0 … 4")
     parser.add_argument("--folder", type=Path, default="build/transformer_parts")
     parser.add_argument("--epochs", type=int, help="of models; fewer, to try the script")
@@ -263,7 +294,7 @@ def main():
     parser.add_argument("--record", type=Path, help="of models; another file than the book's")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    (measure_models if options.what == "models" else measure_parts)(options)
+    {"parts": measure_parts, "models": measure_models, "ship": ship}[options.what](options)
 
 
 def measure_parts(options):

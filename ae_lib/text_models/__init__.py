@@ -6,10 +6,11 @@ from pathlib import Path
 from ae_lib.data import DataError
 from ae_lib.text_models._autoencoder import TextAutoencoder, TextVAE
 from ae_lib.text_models._language import LanguageModel
-from ae_lib.text_models._model import TextModel, named_weights
+from ae_lib.text_models._model import RepairModel, TextModel, named_weights
 
 __all__ = [
     "LanguageModel",
+    "RepairModel",
     "TextAutoencoder",
     "TextModel",
     "TextVAE",
@@ -22,6 +23,8 @@ __all__ = [
 WEIGHTS = Path(__file__).parent.parent / "weights"
 # Name: file in ``WEIGHTS``, and the class that loads it. A new model registers with a line.
 SHIPPED = {
+    "bert": ("bert.keras", RepairModel),
+    "bart": ("bart.keras", RepairModel),
     "text-autoencoder": ("text_autoencoder.keras", TextAutoencoder),
     "language-model": ("language_model.keras", LanguageModel),
     "small-language-model": ("small_language_model.keras", LanguageModel),
@@ -33,8 +36,10 @@ def pretrained(name):
 
     Args:
         name: one of these, each trained on all the English Tatoeba sentences, of 3 to 10
-            words, outside the held-out parts:
+            words, outside the held-out parts; "bert" and "bart" on 8,000 short ones:
 
+            * "bert", "bart": a ``RepairModel`` of a thousand words, in 8 bits
+              (``python -m benchmarks.transformer_parts ship``);
             * "text-autoencoder": a ``TextAutoencoder`` (tools/train_text_autoencoder.py);
             * "language-model": a ``LanguageModel`` over 2,000 pieces of words, its weights in
               8 bits (tools/train_language_model.py);

@@ -149,6 +149,12 @@ class TextModel:
         raise DataError(f"{path.name}: holds {found}, expected {wanted}")
 
 
+class RepairModel(TextModel):
+    """A BERT or a BART with its words: reads sentences with hidden words, see ``models``."""
+
+    model_classes = ("MaskedLM", "TransformerSeq2Seq")
+
+
 def named_weights(model):
     """``{name: weight}``: a layer's as "layer.weight", the model's own by their names."""
     parts = {f"{part.name}.{w.name}": w for part in model.layers for w in part.weights}
