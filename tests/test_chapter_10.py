@@ -1,11 +1,14 @@
 """Chapter 10 against the library: one model, one cache, one count; and the record's script."""
 
+import hashlib
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from ae_lib import data, models, text, training
+import ae_lib
+from ae_lib import data, models, text, text_models, training
 from ae_lib.exercises import ch10
 from benchmarks import transformer_parts
 from tests.chapter_code import definitions
@@ -202,3 +205,29 @@ def test_an_arm_of_the_three_models_runs(name):
     assert 0 < found["spare"] < np.log(transformer_parts.WORDS) + 0.2
     assert all(0 <= found[key] <= 100 for key in set(found) - {"spare"})
     assert ("rescored" in found) == name.startswith("GPT")
+
+
+def test_the_three_models_record_has_each_arm_at_its_best_rate():
+    record = data.load_record("transformer_models")
+    assert [arm["arm"] for arm in record["arms"]] == list(transformer_parts.MODEL_ARMS)
+    for arm in record["arms"]:
+        tried = {float(rate): nats for rate, nats in arm["tried"].items() if nats is not None}
+        assert set(map(float, arm["tried"])) == set(transformer_parts.MODEL_RATES)
+        assert tried[arm["rate"]] == min(tried.values()) == arm["runs"][0]["spare"]
+        assert len(arm["runs"]) == len(record["seeds"]) == 5
+
+
+@pytest.mark.parametrize("name", ["bert", "bart"])
+def test_a_shipped_model_that_repairs_is_what_its_record_says(name):
+    shipped, record = ae_lib.pretrained(name), text_models.record(name)
+    raw = text_models.shipped_file(name).read_bytes()
+    assert record["sha256"] == hashlib.sha256(raw).hexdigest()
+    assert record["bytes"] == len(raw) < 4e5
+    arms = {arm["arm"]: arm for arm in data.load_record("transformer_models")["arms"]}
+    assert record["settings"]["rate"] == arms[name.upper()]["rate"]
+    arm = transformer_parts.ModelArm(name.upper())
+    assert arm.scored(shipped.model) == pytest.approx(record["scores"], rel=0.02)
+    seeds = [run["filled"] for run in arms[name.upper()]["runs"]]
+    assert min(seeds) - 2 < record["scores"]["filled"] < max(seeds) + 2
+    words = text.Vocabulary.build(data.load_sentences("train"), transformer_parts.WORDS)
+    assert shipped.vocabulary.fingerprint == words.fingerprint
