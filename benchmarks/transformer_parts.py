@@ -261,7 +261,7 @@ def measure_models(options):
 
 
 def ship(options):
-    """Write the two models that the chapter reads: the seed and the rate are the record's first."""
+    """Write the two models that the chapter reads, of the seed and rates of the record."""
     record = json.loads((options.record or RECORDS / "transformer_models.json").read_text("utf8"))
     vocabulary = text.Vocabulary.build(data.load_sentences("train"), WORDS)
     for found in record["arms"]:
