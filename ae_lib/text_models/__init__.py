@@ -23,9 +23,9 @@ __all__ = [
 WEIGHTS = Path(__file__).parent.parent / "weights"
 # Name: file in ``WEIGHTS``, and the class that loads it. A new model registers with a line.
 SHIPPED = {
+    "text-autoencoder": ("text_autoencoder.keras", TextAutoencoder),
     "bert": ("bert.keras", RepairModel),
     "bart": ("bart.keras", RepairModel),
-    "text-autoencoder": ("text_autoencoder.keras", TextAutoencoder),
     "language-model": ("language_model.keras", LanguageModel),
     "small-language-model": ("small_language_model.keras", LanguageModel),
 }
