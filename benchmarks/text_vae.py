@@ -38,7 +38,7 @@ SETTINGS = {
     "units": 256, "embedding_size": 128, "code_size": 32, "dropout": 0.2,
     "min_count": 2,  # of a word in the training sentences; rarer ones are <unk>
     "edges": [8, 12],  # tokens that a batch is filled up to; longer sentences are left out
-    "sentences": 36_500, "epochs": 8, "batch_size": 256, "rate": 4e-3, "clipnorm": 5.0,
+    "sentences": 36_500, "epochs": 8, "batch_size": 256, "rate": 1.6e-2, "clipnorm": 5.0,
     "seeds": [0, 1, 2], "searched": True,
     "draws": 500, "scored": 500,  # of the importance-weighted NLL; of how many test sentences
     "validation_draws": 50, "validated": 500,
@@ -78,13 +78,14 @@ PUBLISHED = {
 class Corpus:
     """Rows of ids, padded, of three parts; how many different ids there are."""
 
-    def __init__(self, s, folder=None):
+    def __init__(self, s, folder=None, vocabulary=None):
         parts = ("train", "validation", "test")
         if folder is None:
             most = s["sentences"]
             texts = {part: data.load_sentences(part, size="full")[:most] for part in parts}
             self.texts = texts["train"]
-            self.vocabulary = text.Vocabulary.build(self.texts, min_count=s["min_count"])
+            built = text.Vocabulary.build
+            self.vocabulary = vocabulary or built(self.texts, min_count=s["min_count"])
             rows = {part: self.vocabulary.encode_all(texts[part]) for part in parts}
             self.size = len(self.vocabulary)
         else:

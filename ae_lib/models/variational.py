@@ -274,7 +274,9 @@ class SentenceVAE(Seq2SeqAutoencoder):
         self.free_bits_of, self.posterior_std, self.normal = free_bits_of, posterior_std, None
         if posterior_std is not None:
             self.posterior_std = positive_number(posterior_std, "posterior_std")
-            self.normal = keras.layers.BatchNormalization(scale=False, name="normal")
+            self.normal = keras.layers.BatchNormalization(
+                scale=False, epsilon=1e-8, name="normal"  # with more, small means would stay small
+            )
             self.normal.build((None, self.code_size))
         self.dropout = share(dropout, "dropout", one=False)
         self.drop = keras.layers.Dropout(dropout, name="drop") if dropout else None
