@@ -275,7 +275,9 @@ class SentenceVAE(Seq2SeqAutoencoder):
         if posterior_std is not None:
             self.posterior_std = positive_number(posterior_std, "posterior_std")
             self.normal = keras.layers.BatchNormalization(
-                scale=False, epsilon=1e-8, name="normal"  # with more, small means would stay small
+                scale=False,
+                epsilon=1e-8,
+                name="normal",  # with more, small means would stay small
             )
             self.normal.build((None, self.code_size))
         self.dropout = share(dropout, "dropout", one=False)
