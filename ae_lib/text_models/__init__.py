@@ -35,16 +35,16 @@ def pretrained(name):
     """A model that ships with the book, trained and ready.
 
     Args:
-        name: one of these, each trained on all the English Tatoeba sentences, of 3 to 10
-            words, outside the held-out parts; "bert" and "bart" on 8,000 short ones:
+        name: one of these. The first three are trained on all the English Tatoeba sentences, of
+            3 to 10 words, outside the held-out parts; the last two on 8,000 short ones of them:
 
-            * "bert", "bart": a ``RepairModel`` of a thousand words, in 8 bits
-              (``python -m benchmarks.transformer_parts ship``);
             * "text-autoencoder": a ``TextAutoencoder`` (tools/train_text_autoencoder.py);
             * "language-model": a ``LanguageModel`` over 2,000 pieces of words, its weights in
               8 bits (tools/train_language_model.py);
             * "small-language-model": the same as a GPT so small that a page can run it
-              (``ae_lib.widgets.NextWords``).
+              (``ae_lib.widgets.NextWords``);
+            * "bert", "bart": a ``RepairModel`` of a thousand words, its weights in 8 bits
+              (``python -m benchmarks.transformer_parts ship``).
 
     Returns:
         what the name's class in ``SHIPPED`` makes.
