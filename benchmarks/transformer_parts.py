@@ -18,7 +18,6 @@ whose loss is no number is kept as ``null``. The record is ``transformer_models.
 """
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
@@ -269,14 +268,10 @@ def ship(options):
         if name in text_models.SHIPPED:
             arm, path = ModelArm(found["arm"]), text_models.shipped_file(name)
             model = text_models.RepairModel(arm.trained(found["rate"], seed), vocabulary)
-            model.save(path, "int8")
-            raw = path.read_bytes()
             write_record(
                 path.with_suffix(".json"),
                 "python -m benchmarks.transformer_parts ship",
-                what=f"what ae_lib.pretrained({name!r}) reads",
-                sha256=hashlib.sha256(raw).hexdigest(),
-                bytes=len(raw),
+                **text_models.export(name, model),
                 seed=seed,
                 settings={**record["settings"], "rate": found["rate"]},
                 scores=arm.scored(text_models.RepairModel.load(path).model),

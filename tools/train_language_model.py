@@ -157,6 +157,7 @@ def train(options):
 
 def export(folder):
     """Write each shipped model of which there are runs, and their record, both whole."""
+    from ae_lib import text_models
     from ae_lib._files import write_json
     from ae_lib.data import load_sentences
     from ae_lib.text_models import LanguageModel, shipped_file
@@ -169,23 +170,15 @@ def export(folder):
             continue
         best = min(found, key=lambda p: min(row["validation"] for row in found[p]["curve"]))
         path, model = shipped_file(name), LanguageModel.load(best / "model.keras")
-        model.save(path, "int8")
-        raw = path.read_bytes()
         record = {
-            "what": f"what ae_lib.pretrained({name!r}) reads",
-            "sha256": hashlib.sha256(raw).hexdigest(),
-            "bytes": len(raw),
-            "parameters": model.model.count_params(),
-            "vocabulary": {
-                "tokens": len(model.vocabulary), "fingerprint": model.vocabulary.fingerprint,
-            },
+            **text_models.export(name, model),
             "shipped": best.name,
             "runs": {p.name: run for p, run in found.items()},
             "validation": scores(LanguageModel.load(path), held_out),
             "made_by": "python tools/train_language_model.py",
-        }  # fmt: skip
+        }
         write_json(path.with_suffix(".json"), record)
-        print(f"{name}: {best.name}, {len(raw):,} bytes, {record['validation']}")
+        print(f"{name}: {best.name}, {record['bytes']:,} bytes, {record['validation']}")
 
 
 def scores(model, sentences):

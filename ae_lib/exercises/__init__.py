@@ -23,6 +23,7 @@ _MODULES = {
     "variational": ("ch05",),
     "text": ("ch06",),
     "seq2seq": ("ch07",),
+    "sentence_vae": ("ch08",),
     "language": ("ch10",),
     "gpu": ("ch12", "ch12_step"),
     "runs": ("ch13", "ch13_share"),

@@ -1,5 +1,6 @@
 """Models of text with their vocabulary in one object and one file; the shipped ones by name."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ __all__ = [
     "TextAutoencoder",
     "TextModel",
     "TextVAE",
+    "export",
     "named_weights",
     "pretrained",
     "record",
@@ -24,6 +26,7 @@ WEIGHTS = Path(__file__).parent.parent / "weights"
 # Name: file in ``WEIGHTS``, and the class that loads it. A new model registers with a line.
 SHIPPED = {
     "text-autoencoder": ("text_autoencoder.keras", TextAutoencoder),
+    "sentence-vae": ("sentence_vae.keras", TextVAE),
     "bert": ("bert.keras", RepairModel),
     "bart": ("bart.keras", RepairModel),
     "language-model": ("language_model.keras", LanguageModel),
@@ -35,10 +38,12 @@ def pretrained(name):
     """A model that ships with the book, trained and ready.
 
     Args:
-        name: one of these. The first three are trained on all the English Tatoeba sentences, of
+        name: one of these. The first four are trained on all the English Tatoeba sentences, of
             3 to 10 words, outside the held-out parts; the last two on 8,000 short ones of them:
 
             * "text-autoencoder": a ``TextAutoencoder`` (tools/train_text_autoencoder.py);
+            * "sentence-vae": a ``TextVAE`` with its attributes, its weights in 8 bits
+              (tools/train_sentence_vae.py);
             * "language-model": a ``LanguageModel`` over 2,000 pieces of words, its weights in
               8 bits (tools/train_language_model.py);
             * "small-language-model": the same as a GPT so small that a page can run it
@@ -66,6 +71,25 @@ def shipped_file(name):
     if name not in SHIPPED:
         raise ValueError(f"no model is named {name!r}; there is {', '.join(SHIPPED)}")
     return WEIGHTS / SHIPPED[name][0]
+
+
+def export(name, model):
+    """Write a model that is to ship, in 8-bit numbers; what its record says of the file: dict.
+
+    Raises:
+        ValueError: no such name.
+        DataError: (an OSError) the file cannot be written.
+    """
+    path, words = shipped_file(name), model.vocabulary
+    model.save(path, "int8")
+    raw = path.read_bytes()
+    return {
+        "what": f"what ae_lib.pretrained({name!r}) reads",
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "bytes": len(raw),
+        "parameters": model.model.count_params(),
+        "vocabulary": {"tokens": len(words), "fingerprint": words.fingerprint},
+    }
 
 
 def record(name):

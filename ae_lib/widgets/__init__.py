@@ -14,8 +14,9 @@ _HOMES = {
     "LatentMap": "latent_map",
     "NextWords": "next_words",
     "SentencePath": "sentence_path",
+    "AttributePath": "attribute_path",
 }
-__all__ = ["LatentMap", "NextWords", "SentencePath"]
+__all__ = ["LatentMap", "NextWords", "SentencePath", "AttributePath"]
 
 
 def __getattr__(name):

@@ -1,8 +1,8 @@
-// The line between the codes of two sentences. One file for two worlds: a widget's view in
-// Jupyter and Colab, and, as a classic script with mountAll() for its last line, a page
-// without a kernel. What stands there at first comes as JSON text in the model's "payload";
-// the weights come on request, from the kernel or from a script beside the page. See
-// sentence_path.py and _int8.py.
+// The line between the codes of two sentences, or from one sentence's code along an attribute.
+// One file for two worlds: a widget's view in Jupyter and Colab, and, as a classic script with
+// mountAll() for its last line, a page without a kernel. What stands there at first comes as
+// JSON text in the model's "payload"; the weights come on request, from the kernel or from a
+// script beside the page. See sentence_path.py, attribute_path.py and _int8.py.
 
 const CSS = `
 .ae-explorer {
@@ -34,6 +34,7 @@ html .text_html:has(> .ae-explorer-mount) { background: none !important; padding
 .aes-top label { display: flex; align-items: center; gap: 0.4375rem; font-weight: 600; margin: 0;
   white-space: nowrap; }
 .aes-dot { width: 0.75rem; height: 0.75rem; flex: none; background: var(--first); border-radius: 50%; }
+[data-ae-explorer="attribute-path"] .aes-dot { display: none; }
 .aes-end + .aes-end .aes-dot, .aes-slide .aes-dot:last-of-type { background: var(--second); border-radius: 2px; transform: rotate(45deg) scale(0.85); }
 .aes input[type="text"] { width: 100%; min-width: 0; min-height: 40px; margin: 0; padding: 0.375rem 0.625rem;
   font: inherit; font-size: 1rem; color: inherit; background: var(--ae-paper);
@@ -94,7 +95,20 @@ ${["-webkit-slider", "-moz-range"].map((kind) => `.aes-slide input::${kind}-thum
 }
 `;
 
-const POSITIONS = 11; // of t, from 0 to 1, at which sentences are met
+// The two explorers: between which places the line runs, and at how many of them sentences are
+// met; "ends" are the sentences that the reader gives, by their names in the model.
+const LINE = {
+  kind: "sentence-path", ends: ["first", "second"], calledEnds: ["first sentence", "second sentence"],
+  place: "t", low: 0, high: 1, positions: 11, fine: 0.01, edges: ["", ""], still: "The line still ends at",
+  title: "Explorer: the line between the codes of two sentences",
+  slider: "Place t on the line from the first sentence to the second",
+};
+const ATTRIBUTE = {
+  kind: "attribute-path", ends: ["sentence"], calledEnds: ["sentence"],
+  place: "strength", low: -1, high: 2, positions: 13, fine: 0.05, edges: ["\u22121", "2"], still: "The sentence is still",
+  title: "Explorer: the code of a sentence, moved along an attribute",
+  slider: "Strength of the move along the attribute",
+};
 const LONGEST = 100; // words and marks that are read
 const MAX_LENGTH = 48; // words and marks that are written
 const [PAD, UNK, BOS, EOS] = [0, 1, 2, 3];
@@ -212,6 +226,25 @@ function joinWords(tokens) {
     }
   }
   return text;
+}
+
+// ---- attributes: the rules of ae_lib/text/_attributes.py, whose patterns the payload has ----
+
+const called = (name) => ({ past: "past tense", words: "number of words" })[name] ?? name;
+const shown = (value) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value));
+
+// A pattern of Python's, where letters are those of all scripts.
+function pythonPattern(source) {
+  const letter = "[\\p{L}\\p{N}_]";
+  const edge = `(?:(?<=${letter})(?!${letter})|(?<!${letter})(?=${letter}))`;
+  return new RegExp(source.replaceAll("[^\\We]", `(?!e)${letter}`).replaceAll("\\b", edge), "iu");
+}
+
+function attributesOf(text, patterns) {
+  const sentence = normalise(text);
+  const found = Object.entries(patterns).map(([name, source]) => [name, pythonPattern(source).test(sentence)]);
+  const words = sentence ? sentence.split(" ").length : 0;
+  return { question: sentence.endsWith("?"), words, ...Object.fromEntries(found) };
 }
 
 // ---- the model: see ae_lib/models/seq2seq.py ------------------------------------------
@@ -397,58 +430,73 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const ORDINAL = ["first", "second"];
-
-function buildEnd(k, examples, id) {
+function buildEnd(name, k, examples, id) {
   const input = make("input", {
     type: "text", id: `${id}-${k}`, "aria-describedby": `${id}-${k}-status`,
     autocomplete: "off", autocapitalize: "sentences", spellcheck: "false", enterkeyhint: "done",
     "data-lm-suppress-shortcuts": "true",
   });
-  const pick = make("select", { "aria-label": `Pick the ${ORDINAL[k]} sentence from a list` });
+  const pick = make("select", { "aria-label": `Pick the ${name} from a list` });
   pick.append(make("option", { value: "" }, "or pick one"));
   for (const text of examples) pick.append(make("option", { value: text }, text));
-  const label = make("label", { for: input.id }, make("span", { class: "aes-dot", "aria-hidden": "true" }), ["First", "Second"][k] + " sentence");
+  const label = make("label", { for: input.id }, make("span", { class: "aes-dot", "aria-hidden": "true" }), capital(name));
   const status = make("p", { class: "aes-status", id: `${id}-${k}-status` });
   const top = make("div", { class: "aes-top" }, label, pick);
   return { input, pick, status, box: make("div", { class: "aes-end" }, top, input, status) };
 }
 
-function build(data) {
+// What attribute is set, and to which value.
+function buildTarget(id) {
+  const ui = {};
+  const rows = ["attribute", "value"].map((key) => {
+    ui[key] = make("select", { id: `${id}-${key}` });
+    return make("div", { class: "aes-top" }, make("label", { for: ui[key].id }, capital(key)), ui[key]);
+  });
+  return { ...ui, box: make("div", { class: "aes-end" }, ...rows) };
+}
+
+const fill = (select, options) => select.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
+
+function build(data, mode) {
   const id = `aes-${Math.random().toString(36).slice(2)}`;
-  const dot = () => make("span", { class: "aes-dot", "aria-hidden": "true" });
+  const edge = (k) => make("span", mode === LINE ? { class: "aes-dot", "aria-hidden": "true" } : { "aria-hidden": "true" }, mode.edges[k]);
   const ui = {
-    ends: [0, 1].map((k) => buildEnd(k, data.examples, id)),
+    ends: mode.calledEnds.map((name, k) => buildEnd(name, k, data.examples, id)),
+    target: data.target && buildTarget(id),
     note: make("p"),
     button: make("button", { type: "button" }),
     bar: make("progress", { max: 1, "aria-label": "Loading the model", hidden: "" }),
     sentence: make("p", { class: "aes-sentence" }),
     slider: make("input", {
-      type: "range", min: 0, max: 1, step: 1 / (POSITIONS - 1), "data-lm-suppress-shortcuts": "true",
-      "aria-label": "Place t on the line from the first sentence to the second",
+      type: "range", min: mode.low, max: mode.high, step: (mode.high - mode.low) / (mode.positions - 1),
+      "data-lm-suppress-shortcuts": "true", "aria-label": mode.slider,
     }),
     t: make("p", { class: "aes-t", "aria-hidden": "true" }),
     path: make("ol", { class: "aes-path", "aria-labelledby": `${id}-path` }),
     live: make("div", { class: "aes-live", "aria-live": "polite" }),
   };
   ui.load = make("div", { class: "aes-load" }, ui.note, ui.bar, ui.button);
-  const help = make(
+  const help = mode === LINE ? make(
     "p", { class: "aes-help" },
     "Each sentence is one point in the space of codes; a straight line runs between the two. Move along it and read what the decoder makes of each place. Words of the ",
     make("u", { class: "aes-first" }, "first sentence alone"), " and of the ",
     make("u", { class: "aes-second" }, "second alone"), " are underlined.",
+  ) : make(
+    "p", { class: "aes-help" },
+    "Pick an attribute and a value. Your sentence\u2019s code moves by a difference: the mean code of sentences with that value, less the mean code of those with its own value. At strength 0 it has not moved; at 1 it has moved by the whole difference. ",
+    make("u", { class: "aes-second" }, "What is not in your sentence"), " is underlined.",
   );
-  const slide = make("div", { class: "aes-slide" }, dot(), ui.slider, dot(), ui.t);
+  const slide = make("div", { class: "aes-slide" }, edge(0), ui.slider, edge(1), ui.t);
   const way = make("div", {}, make("p", { class: "aes-title", id: `${id}-path` }, "Sentences on the way"), ui.path);
   const body = make(
     "div", { class: "aes" },
-    help, make("div", { class: "aes-ends" }, ...ui.ends.map((end) => end.box)), ui.load,
+    help, make("div", { class: "aes-ends" }, ...[...ui.ends, ui.target].flatMap((part) => part?.box ?? [])), ui.load,
     make("div", { class: "aes-out" }, ui.sentence, slide), way, ui.live,
   );
   ui.body = body;
   ui.root = make(
     "div",
-    { class: "ae-explorer", "data-ae-explorer": "sentence-path", role: "group", "aria-label": "Explorer: the line between the codes of two sentences" },
+    { class: "ae-explorer", "data-ae-explorer": mode.kind, role: "group", "aria-label": mode.title },
     make("style", {}, CSS), body,
   );
   return ui;
@@ -456,7 +504,15 @@ function build(data) {
 
 const marked = (word) => make("mark", { class: "aes-unk" }, word);
 const lettersIn = (token) => /[\p{L}\p{N}]/u.test(token);
-const wordsOf = (text) => new Set(piecesOf(normalise(text)).map(({ token }) => token.toLowerCase()).filter(lettersIn));
+const tokensOf = (text) => new Set(piecesOf(normalise(text)).map(({ token }) => token.toLowerCase()));
+const wordsOf = (text) => new Set([...tokensOf(text)].filter(lettersIn));
+
+// What painted() underlines in either way: words of one end alone, or what a sentence has not.
+function wordsToMark(texts) {
+  if (texts.length > 1) return texts.map(wordsOf);
+  const own = tokensOf(texts[0]);
+  return [new Set(), { has: (token) => !own.has(token) }];
+}
 
 // A sentence whose words show which end they come from; <unk> as a box.
 function painted(sentence, [first, second]) {
@@ -475,16 +531,17 @@ function painted(sentence, [first, second]) {
 function render({ model, el }) {
   const data = JSON.parse(model.get("payload"));
   const live = typeof model.send === "function";
-  const ui = build(data);
-  const texts = [data.first, data.second];
-  const backs = [data.path[0], data.path[POSITIONS - 1]];
+  const mode = data.attributes ? ATTRIBUTE : LINE;
+  const ui = build(data, mode);
+  const texts = mode.ends.map((end) => data[end]);
   const unknown = data.unknown.map((words) => [...words]);
-  const recased = [[], []]; // words that were read in another case
-  const notes = ["", ""]; // what is wrong with what stands in an input
-  const codes = [null, null];
+  const recased = texts.map(() => []); // words that were read in another case
+  const notes = texts.map(() => ""); // what is wrong with what stands in an input
+  const codes = [null, null]; // at places 0 and 1
   let path = [...data.path];
-  let words = texts.map(wordsOf);
-  let t = model.get("t");
+  let words = wordsToMark(texts);
+  let t = model.get(mode.place);
+  let target = data.target; // an attribute and a value
   let network = null; // the model, once it is here
   let loading = null;
   let stop = null; // cancels what is loading
@@ -494,14 +551,16 @@ function render({ model, el }) {
   let gone = false;
   el.append(ui.root);
 
-  const at = (i) => i / (POSITIONS - 1);
+  const at = (i) => mode.low + ((mode.high - mode.low) * i) / (mode.positions - 1);
+  const shareOf = (place) => (place - mode.low) / (mode.high - mode.low);
+  const backs = texts.map((_, k) => decodeAt(k)); // the sentences from the ends' own codes
   const pause = () => new Promise((resolve) => setTimeout(resolve));
   // What comes over the line: compressed, the page's script is as large as its bytes.
   const megabytes = Math.max(0.1, data.bytes / 1e6);
   const label = `Load the model (${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB)`;
 
   function decodeAt(place) {
-    if (!network) return path[Math.round(place * (POSITIONS - 1))];
+    if (!network) return path[Math.round(shareOf(place) * (mode.positions - 1))];
     if (!seen.has(place)) {
       const code = codes[0].map((v, i) => (1 - place) * v + place * codes[1][i]);
       seen.set(place, network.write(network.decode(code)));
@@ -513,22 +572,40 @@ function render({ model, el }) {
     const { input, status } = ui.ends[k];
     input.setAttribute("aria-invalid", String(Boolean(notes[k])));
     if (notes[k]) {
-      status.replaceChildren(`${notes[k]} The line still ends at \u201c${texts[k]}\u201d`);
+      status.replaceChildren(`${notes[k]} ${mode.still} \u201c${texts[k]}\u201d`);
       return;
     }
     const exact = backs[k] === normalise(texts[k]);
     const said = make("b", {}, exact ? "\u2713 comes back exactly" : "\u2260 comes back as ");
     status.replaceChildren(said, exact ? "" : painted(backs[k], words));
     if (recased[k].length) status.append(make("br"), `read in another case: ${recased[k].join(", ")}`);
-    if (!unknown[k].length) return;
-    status.append(make("br"), "not in the vocabulary: ", ...unknown[k].flatMap((word, i) => [i ? ", " : "", marked(word)]));
+    if (unknown[k].length) status.append(make("br"), "not in the vocabulary: ", ...unknown[k].flatMap((word, i) => [i ? ", " : "", marked(word)]));
+    if (target) status.append(make("br"), aboutMove());
+  }
+
+  const ownValue = (name = target[0]) => attributesOf(texts[0], data.patterns)[name];
+  const meanOf = (value) => data.attributes[target[0]].find(([kind]) => kind === value)?.[1];
+
+  function aboutMove() {
+    const own = ownValue();
+    const why = !meanOf(own) ? ", of which the model knows no mean code" : own === target[1] ? ", as picked" : "";
+    return `own value: ${shown(own)}${why}${why && "; so nothing moves"}`;
+  }
+
+  // An attribute, and of its values the last that the sentence does not have.
+  const away = (name) => [name, data.attributes[name].map(([kind]) => kind).findLast((kind) => kind !== ownValue(name))];
+
+  function showTarget() {
+    fill(ui.target.value, data.attributes[target[0]].map(([kind]) => [JSON.stringify(kind), shown(kind)]));
+    ui.target.attribute.value = target[0];
+    ui.target.value.value = JSON.stringify(target[1]);
   }
 
   function showPlace() {
-    ui.body.style.setProperty("--t", t);
-    ui.t.textContent = `t = ${t.toFixed(2)}`;
+    ui.body.style.setProperty("--t", shareOf(t));
+    ui.t.textContent = `${mode.place} = ${t.toFixed(2)}`;
     ui.slider.value = t;
-    ui.slider.setAttribute("aria-valuetext", `t = ${t.toFixed(2)}`);
+    ui.slider.setAttribute("aria-valuetext", `${mode.place} = ${t.toFixed(2)}`);
   }
 
   function showSentence() {
@@ -550,10 +627,10 @@ function render({ model, el }) {
     });
     ui.path.replaceChildren(
       ...groups.map(({ sentence, from, to }, g) => {
-        const [low, high] = [Math.max(0, at(from - 0.5)), Math.min(1, at(to + 0.5))];
-        const place = g === 0 ? 0 : g === groups.length - 1 ? 1 : at(Math.round((from + to) / 2));
-        const bar = make("i", { style: `clip-path: inset(0 ${100 * (1 - high)}% 0 ${100 * low}% round 5px)` });
-        const span = from === to ? `t = ${at(from)}: ` : `t = ${at(from)} to ${at(to)}: `;
+        const [low, high] = [Math.max(mode.low, at(from - 0.5)), Math.min(mode.high, at(to + 0.5))];
+        const place = g === 0 ? mode.low : g === groups.length - 1 ? mode.high : at(Math.round((from + to) / 2));
+        const bar = make("i", { style: `clip-path: inset(0 ${100 * (1 - shareOf(high))}% 0 ${100 * shareOf(low)}% round 5px)` });
+        const span = from === to ? `${mode.place} = ${at(from)}: ` : `${mode.place} = ${at(from)} to ${at(to)}: `;
         const button = make("button", { type: "button", "data-sentence": sentence, "data-from": low, "data-to": high });
         button.append(make("span", { class: "aes-rail", "aria-hidden": "true" }, bar));
         button.append(make("span", {}, make("span", { class: "aes-unseen" }, span), painted(sentence, words)));
@@ -569,7 +646,7 @@ function render({ model, el }) {
   function announce(text) {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      ui.live.textContent = text ?? `t = ${t.toFixed(2)}: ${decodeAt(t) || "nothing"}`;
+      ui.live.textContent = text ?? `${mode.place} = ${t.toFixed(2)}: ${decodeAt(t) || "nothing"}`;
     }, 500);
   }
 
@@ -581,14 +658,14 @@ function render({ model, el }) {
   // The one door for a new place; what it decodes to is shown with the next frame.
   let frame = 0;
   function setPlace(next, fromModel = false) {
-    const value = Math.min(1, Math.max(0, Number(next)));
+    const value = Math.min(mode.high, Math.max(mode.low, Number(next)));
     if (!Number.isFinite(value) || value === t) return;
     t = value;
     showPlace();
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(showSentence);
     announce();
-    if (!fromModel) tell("t", t);
+    if (!fromModel) tell(mode.place, t);
   }
 
   // The one door for a new sentence. What cannot be read is said, and the old end stays.
@@ -608,16 +685,34 @@ function render({ model, el }) {
     if (wanted === normalise(texts[k]) && codes[k]) return showStatus(k);
     texts[k] = text;
     codes[k] = null;
-    if (!fromModel) tell(ORDINAL[k], text);
+    if (!fromModel) tell(mode.ends[k], text);
+    if (target && !fromModel && target[1] === ownValue()) aim(away(target[0]));
     if (!(await compute())) return;
     const said = backs[k] === wanted ? "comes back exactly" : `comes back as: ${backs[k] || "nothing"}`;
-    announce(`The ${ORDINAL[k]} sentence ${said}${unknown[k].length ? `. Not in the vocabulary: ${unknown[k].join(", ")}` : ""}.`);
+    announce(`The ${mode.calledEnds[k]} ${said}${unknown[k].length ? `. Not in the vocabulary: ${unknown[k].join(", ")}` : ""}.${target ? ` ${called(target[0])}: ${shown(target[1])}.` : ""}`);
+  }
+
+  function aim(next, fromModel = false) {
+    target = next;
+    showTarget();
+    if (!fromModel) tell("target", target);
+  }
+
+  // The one door for another attribute or value.
+  async function setTarget(next, fromModel = false) {
+    if (JSON.stringify(next) === JSON.stringify(target)) return;
+    if (!network && (declined || !(await start()))) {
+      showTarget();
+      return announce("The model is not here.");
+    }
+    aim(next, fromModel);
+    if (await compute()) announce(`${called(target[0])}: ${shown(target[1])}. ${aboutMove()}.`);
   }
 
   // Codes, the sentences at both ends and here, then those on the way, in slices of time.
   async function compute() {
     const run = ++runs;
-    words = texts.map(wordsOf);
+    words = wordsToMark(texts);
     seen = new Map();
     ui.path.setAttribute("aria-busy", "true");
     texts.forEach((text, k) => {
@@ -626,7 +721,11 @@ function render({ model, el }) {
       codes[k] ??= network.encode(read.map(({ id }) => id));
       unknown[k] = [...new Set(read.filter(({ id }) => id === UNK).map(({ written }) => written))];
     });
-    for (const k of [0, 1]) {
+    if (target) {
+      const [from, to] = [ownValue(), target[1]].map(meanOf);
+      codes[1] = codes[0].map((v, i) => (from ? v + to[i] - from[i] : v));
+    }
+    for (const k of texts.keys()) {
       backs[k] = decodeAt(k);
       showStatus(k);
       await pause();
@@ -634,7 +733,7 @@ function render({ model, el }) {
     }
     showSentence();
     const found = [];
-    for (let i = 0; i < POSITIONS; i++) {
+    for (let i = 0; i < mode.positions; i++) {
       await pause();
       if (run !== runs || gone) return false;
       found.push(decodeAt(at(i)));
@@ -687,7 +786,7 @@ function render({ model, el }) {
     const moveFocus = document.activeElement === ui.button;
     ui.load.hidden = true;
     if (moveFocus) ui.ends[0].input.focus();
-    ui.slider.step = 0.01;
+    ui.slider.step = mode.fine;
     showPlace();
     announce("The model is loaded: write or pick sentences.");
     await compute();
@@ -702,6 +801,7 @@ function render({ model, el }) {
     ui.note.textContent = "This line was computed beforehand. Its model does not travel with the page: run the chapter to try other sentences.";
     ui.button.hidden = true;
     for (const { input, pick } of ui.ends) [input.readOnly, pick.disabled] = [true, true];
+    if (target) ui.target.attribute.disabled = ui.target.value.disabled = true;
   }
   ui.button.addEventListener("click", () => {
     if (!loading) return start();
@@ -729,16 +829,22 @@ function render({ model, el }) {
     });
     showStatus(k);
   });
+  if (target) {
+    fill(ui.target.attribute, Object.keys(data.attributes).map((name) => [name, called(name)]));
+    showTarget();
+    ui.target.attribute.addEventListener("change", () => setTarget(away(ui.target.attribute.value)));
+    ui.target.value.addEventListener("change", () => setTarget([target[0], JSON.parse(ui.target.value.value)]));
+  }
   ui.slider.addEventListener("input", () => setPlace(ui.slider.value));
   ui.root.addEventListener("keydown", (event) => event.stopPropagation());
 
   const follow = {
-    "change:t": () => setPlace(model.get("t"), true),
-    "change:first": () => followEnd(0),
-    "change:second": () => followEnd(1),
+    [`change:${mode.place}`]: () => setPlace(model.get(mode.place), true),
+    ...Object.fromEntries(mode.ends.map((end, k) => [`change:${end}`, () => followEnd(k)])),
+    ...(target && { "change:target": () => setTarget(model.get("target"), true) }),
   };
   function followEnd(k) {
-    const text = model.get(ORDINAL[k]);
+    const text = model.get(mode.ends[k]);
     if (text === texts[k]) return;
     ui.ends[k].input.value = text;
     setEnd(k, text, true);
@@ -748,14 +854,16 @@ function render({ model, el }) {
   showPlace();
   showPath();
   showSentence();
-  followEnd(0);
-  followEnd(1);
+  texts.forEach((_, k) => followEnd(k));
+  if (target) setTarget(model.get("target"), true);
   ui.root.aeExplorer = {
     load: start,
     setEnd: (k, text) => ((ui.ends[k].input.value = text), setEnd(k, text)),
     setPlace: (next) => setPlace(next),
-    state: () => ({ texts: [...texts], t, path: [...path], sentence: decodeAt(t), loaded: Boolean(network) }),
+    setTarget: (name, value) => setTarget([name, value]),
+    state: () => ({ texts: [...texts], t, target, path: [...path], sentence: decodeAt(t), loaded: Boolean(network) }),
     model: () => network,
+    attributes: (text) => attributesOf(text, data.patterns),
     normalise,
     joinWords,
     splitWords: (text, names = []) => splitWords(text, new Set(names)).map(({ token }) => token),
@@ -775,8 +883,7 @@ function mountAll() {
     mount.setAttribute("data-ae-ready", "");
     try {
       const payload = mount.querySelector('script[type="application/json"]').textContent;
-      const { first, second, t } = JSON.parse(payload);
-      const state = { payload, first, second, t };
+      const state = { ...JSON.parse(payload), payload };
       const model = {
         get: (key) => state[key],
         set: (key, value) => (state[key] = value),

@@ -20,7 +20,64 @@ _LONGEST = 100
 _EXAMPLES = 24
 
 
-class SentencePath(anywidget.AnyWidget):
+class Explorer(anywidget.AnyWidget):
+    """What the explorers of a line of codes share; ``sentence_path.js`` shows each of them."""
+
+    _esm = _MODULE
+    payload = traitlets.Unicode().tag(sync=True)
+
+    # ipywidgets 7 would show the widget alone; the bundle below has the page's HTML too.
+    _ipython_display_ = None
+
+    def html(self):
+        """The explorer for a page without a kernel: a fragment of HTML.
+
+        All but the weights is in it; those are in a script that the book's build makes.
+        """
+        met = " → ".join(f"“{s}”" for s, _ in itertools.groupby(self._path))
+        return fragment(
+            "sentence-path", self._name, self.payload, _MODULE.read_text("utf-8"),
+            f"An explorer stands here: {self._about}, and what its places decode to: {met}. "
+            "It needs JavaScript.",
+        )  # fmt: skip
+
+    def __repr__(self):
+        met = len(list(itertools.groupby(self._path)))
+        first, second = self._path[0], self._path[-1]
+        return f"<{type(self).__name__} {self._name!r}: {met} sentences, {first!r} to {second!r}>"
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
+
+    def _answer(self, _, message, __):
+        """The browser asks for the weights; they are no trait, so no notebook stores them."""
+        if isinstance(message, dict) and message.get("kind") == "weights":
+            self.send({"kind": "weights"}, buffers=[self._raw])
+
+    def _as_sentence(self, sentence, name):
+        if not isinstance(sentence, str):
+            raise TypeError(f"{name}: expected a sentence, got {type(sentence).__name__}")
+        if not text.normalise(sentence):
+            raise ValueError(f"{name}: empty; expected a sentence")
+        if (count := len(self._vocabulary.encode(sentence))) > _LONGEST:
+            raise ValueError(f"{name}: expected at most {_LONGEST} words and marks, got {count:,}")
+        return sentence
+
+    def _as_examples(self, examples, name="examples"):
+        if examples is None:
+            from ae_lib import data
+
+            examples = (s for s in data.load_sentences("validation") if self._vocabulary.covers(s))
+            return list(itertools.islice(examples, _EXAMPLES))
+        examples = text.as_texts(examples, name)
+        return [self._as_sentence(s, f"{name}[{i}]") for i, s in enumerate(examples)]
+
+
+class SentencePath(Explorer):
     """Explorer of the line between two sentences, live in a notebook and in the published page.
 
     The reader writes or picks two sentences; their codes a and b, the places
@@ -52,14 +109,10 @@ class SentencePath(anywidget.AnyWidget):
         >>> explorer.t = 0.3
     """
 
-    _esm = _MODULE
+    _about = "the line between the codes of two sentences"
     first = traitlets.Unicode().tag(sync=True)
     second = traitlets.Unicode().tag(sync=True)
     t = traitlets.Float().tag(sync=True)
-    payload = traitlets.Unicode().tag(sync=True)
-
-    # ipywidgets 7 would show the widget alone; the bundle below has the page's HTML too.
-    _ipython_display_ = None
 
     def __init__(self, autoencoder, first, second, *, examples=None, name="sentence-path", t=0.5):
         self._vocabulary = _as_autoencoder(autoencoder).vocabulary
@@ -67,7 +120,9 @@ class SentencePath(anywidget.AnyWidget):
         ends = [self._as_sentence(first, "first"), self._as_sentence(second, "second")]
         t, examples = share(t, "t"), self._as_examples(examples)
         self._raw = pack_model(autoencoder)
-        path = _path(Int8Model(self._raw), self._vocabulary, ends)
+        model = Int8Model(self._raw)
+        a, b = (model.encode(self._vocabulary.encode(end)) for end in ends)
+        path = decoded(model, self._vocabulary, a, b, np.linspace(0, 1, _POSITIONS))
         self._name, self._path = name, path
         payload = payload_text(
             {
@@ -76,10 +131,10 @@ class SentencePath(anywidget.AnyWidget):
                 "second": ends[1],
                 "t": t,
                 "path": path,
-                "unknown": [_unknown(self._vocabulary, end) for end in ends],
+                "unknown": [unknown_words(self._vocabulary, end) for end in ends],
                 "examples": examples,
                 "bytes": len(self._raw),
-                "weights": _beside_the_page(self._raw),
+                "weights": beside_the_page(self._raw, pack_model, SHIPPED, PAGE_FILE),
             }
         )
         super().__init__(first=ends[0], second=ends[1], t=t, payload=payload)
@@ -99,53 +154,6 @@ class SentencePath(anywidget.AnyWidget):
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
 
-    def html(self):
-        """The explorer for a page without a kernel: a fragment of HTML.
-
-        All but the weights is in it; those are in a script that the book's build makes.
-        """
-        met = " → ".join(f"“{s}”" for s, _ in itertools.groupby(self._path))
-        return fragment(
-            "sentence-path", self._name, self.payload, _MODULE.read_text("utf-8"),
-            "An explorer stands here: the line between the codes of two sentences, and what "
-            f"its places decode to: {met}. It needs JavaScript.",
-        )  # fmt: skip
-
-    def __repr__(self):
-        met = len(list(itertools.groupby(self._path)))
-        first, second = self._path[0], self._path[-1]
-        return f"<SentencePath {self._name!r}: {met} sentences, {first!r} to {second!r}>"
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
-
-    def _answer(self, _, message, __):
-        """The browser asks for the weights; they are no trait, so no notebook stores them."""
-        if isinstance(message, dict) and message.get("kind") == "weights":
-            self.send({"kind": "weights"}, buffers=[self._raw])
-
-    def _as_sentence(self, sentence, name):
-        if not isinstance(sentence, str):
-            raise TypeError(f"{name}: expected a sentence, got {type(sentence).__name__}")
-        if not text.normalise(sentence):
-            raise ValueError(f"{name}: empty; expected a sentence")
-        if (count := len(self._vocabulary.encode(sentence))) > _LONGEST:
-            raise ValueError(f"{name}: expected at most {_LONGEST} words and marks, got {count:,}")
-        return sentence
-
-    def _as_examples(self, examples):
-        if examples is None:
-            from ae_lib import data
-
-            examples = (s for s in data.load_sentences("validation") if self._vocabulary.covers(s))
-            return list(itertools.islice(examples, _EXAMPLES))
-        examples = text.as_texts(examples, "examples")
-        return [self._as_sentence(s, f"examples[{i}]") for i, s in enumerate(examples)]
-
 
 def _as_autoencoder(autoencoder):
     from ae_lib.text_models import TextAutoencoder
@@ -158,27 +166,27 @@ def _as_autoencoder(autoencoder):
     return autoencoder
 
 
-def _path(model, vocabulary, ends):
-    a, b = (model.encode(vocabulary.encode(end)) for end in ends)
-    places = np.linspace(0, 1, _POSITIONS)
+def decoded(model, vocabulary, a, b, places):
+    """The sentences at places of the line on which code ``a`` is at 0, ``b`` at 1."""
     return [vocabulary.decode(model.decode((1 - t) * a + t * b)) for t in places]
 
 
-def _unknown(vocabulary, sentence):
+def unknown_words(vocabulary, sentence):
     """The sentence's different words that the vocabulary does not have, as written."""
     pairs = zip(vocabulary.split(sentence), vocabulary.encode(sentence), strict=True)
     unknown = dict.fromkeys(token for token, i in pairs if i == text.UNK)
     return [t if t in sentence else t[0].upper() + t[1:] for t in unknown]
 
 
-def _beside_the_page(raw):
+def beside_the_page(raw, pack, name, file):
     """Where a page finds these weights: the shipped model's have a file there, else None."""
-    from ae_lib.text_models import TextAutoencoder, shipped_file
+    from ae_lib import text_models
 
     try:
-        shipped = pack_model(TextAutoencoder.load(shipped_file(SHIPPED)))
-    except OSError:
+        path = text_models.shipped_file(name)
+        shipped = pack(text_models.SHIPPED[name][1].load(path))
+    except (OSError, ValueError):  # none, or no whole one
         return None
     if shipped != raw:
         return None
-    return {"name": SHIPPED, "file": PAGE_FILE, "version": fingerprint(raw)}
+    return {"name": name, "file": file, "version": fingerprint(raw)}

@@ -9,7 +9,7 @@ import importlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-MODULES = ("dense", "beyond", "text", "lstm", "machines", "generative", "language")
+MODULES = ("dense", "beyond", "generative", "text", "lstm", "sentences", "language", "machines")
 
 
 def drawings():

@@ -1,4 +1,4 @@
-"""The two explorers on a page, and the Keras models that they should agree with."""
+"""The explorers on a page, and the Keras models that they should agree with."""
 
 import base64
 import json
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from ae_lib import data, text, text_models
-from ae_lib.models import Seq2SeqAutoencoder
-from ae_lib.widgets import SentencePath
+from ae_lib.models import SentenceVAE, Seq2SeqAutoencoder
+from ae_lib.widgets import AttributePath, SentencePath, attribute_path
 from ae_lib.widgets import _int8 as int8
 from tests.small_text_model import small_autoencoder, with_weights
 
@@ -219,15 +219,17 @@ class PathExplorer(Explorer):
     def assert_agrees_with_keras(self):
         """Sentence and path are what Keras decodes from the same two sentences."""
         state = self.settled()
-        a, b = self.autoencoder.encode(state["texts"]).astype("float64")
-        places = np.array([*np.linspace(0, 1, 11), state["t"]])[:, None]
-        *path, sentence = self.autoencoder.decode(
-            ((1 - places) * a + places * b).astype("float32")
-        )
+        *path, sentence = self.by_keras(state)
         assert state["path"] == path
         assert state["sentence"] == self.sentence.inner_text() == sentence
         shown = self.root.locator(".aes-path .aes-words").all_inner_texts()
         assert shown == [s for i, s in enumerate(path) if i == 0 or s != path[i - 1]]
+
+    def by_keras(self, state):
+        """The sentences of the path, and the one at the reader's place."""
+        a, b = self.autoencoder.encode(state["texts"]).astype("float64")
+        places = np.array([*np.linspace(0, 1, 11), state["t"]])[:, None]
+        return self.autoencoder.decode(((1 - places) * a + places * b).astype("float32"))
 
     def assert_computes_as_keras_does(self, sentences):
         """Word numbers, codes (to 1e-4) and written words of the sentences."""
@@ -246,6 +248,61 @@ class PathExplorer(Explorer):
         assert np.abs(np.array(codes) - wanted).max() < 1e-4
         assert list(written) == self.autoencoder.decode(wanted)
         assert len(set(written)) >= 50
+
+
+class AttributeExplorer(PathExplorer):
+    """The code of a sentence, moved along an attribute; its model is a TextVAE."""
+
+    name = "attribute-path"
+
+    def __init__(self, page, autoencoder, index=0):
+        super().__init__(page, autoencoder, index)
+        self.attribute = self.root.get_by_label("Attribute", exact=True)
+        self.value = self.root.get_by_label("Value", exact=True)
+
+    def aims(self, name, value):
+        """Wait until this is the attribute, and this its value."""
+        target = [name, value]
+        self.wait("(e, target) => String(e.state().target) === String(target)", target)
+        return self.settled()
+
+    def by_keras(self, state):
+        places = [*np.linspace(-1, 2, 13), state["t"]]
+        change = self.autoencoder.set_attribute
+        return [change(state["texts"], *state["target"], strength)[0] for strength in places]
+
+
+def write_attribute_page(folder):
+    """Like ``write_path_page``, of one sentence's attribute."""
+    vae = small_vae()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_models, "WEIGHTS", folder)
+        kind = (f"{Path(attribute_path.PAGE_FILE).stem}.keras", text_models.TextVAE)
+        patch.setitem(text_models.SHIPPED, attribute_path.SHIPPED, kind)
+        vae.save(text_models.shipped_file(attribute_path.SHIPPED))
+        html = AttributePath(vae, [*ENDS, "He never sang again after that long winter."]).html()
+    script = int8.page_script(attribute_path.SHIPPED, attribute_path.pack_means(vae))
+    (folder / "_static").mkdir()
+    (folder / "_static" / attribute_path.PAGE_FILE).write_text(script, encoding="utf-8")
+    return write_page(folder, html), vae_beside(folder, vae.attributes)
+
+
+def small_vae():
+    """Of random weights, as ``small_autoencoder``, with attributes of some sentences."""
+    vocabulary = small_autoencoder().vocabulary
+    model = SentenceVAE(len(vocabulary), units=23, embedding_size=17, code_size=19)
+    rng = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(0, 0.7, weight.shape))
+    vae = text_models.TextVAE(model, vocabulary)
+    vae.learn_attributes(data.load_sentences("validation")[:200])
+    return vae
+
+
+def vae_beside(folder, attributes):
+    """The model beside the page: of each code, it has the mean alone."""
+    copy = autoencoder_beside(folder, attribute_path.PAGE_FILE)
+    return text_models.TextVAE(copy.model, copy.vocabulary, attributes)
 
 
 def write_path_page(folder):
@@ -268,9 +325,9 @@ def write_path_page(folder):
     return write_page(folder, html + html), autoencoder_beside(folder)
 
 
-def autoencoder_beside(folder):
+def autoencoder_beside(folder, file="text_autoencoder.js"):
     """The model in the script that a page in ``folder`` loads."""
-    script = (folder / "_static/text_autoencoder.js").read_text("utf8")
+    script = (folder / "_static" / file).read_text("utf8")
     header, arrays = int8.unpack(base64.b64decode(re.search(r'= "(.*)";\n$', script)[1]))
     vocabulary = text.Vocabulary(header["tokens"], header["names"])
     sizes = arrays["embedding"].shape, arrays["to_code.kernel"].shape
