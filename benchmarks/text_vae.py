@@ -40,7 +40,7 @@ SETTINGS = {
     "edges": [8, 12],  # tokens that a batch is filled up to; longer sentences are left out
     "sentences": 24_000, "epochs": 8, "batch_size": 128, "rates": [8e-3, 1.6e-2], "clipnorm": 5.0,
     "seeds": [0, 1, 2],
-    "draws": 500, "scored": 500,  # of the importance-weighted NLL; of how many test sentences
+    "draws": 500, "scored": 250,  # of the importance-weighted NLL; of how many test sentences
     "validation_draws": 50, "validated": 500,
 }  # fmt: skip
 DRY = {

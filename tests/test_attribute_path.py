@@ -9,7 +9,6 @@ import traitlets
 from ae_lib import models, text_models
 from ae_lib.widgets import AttributePath
 from ae_lib.widgets import _int8 as int8
-from ae_lib.widgets.attribute_path import pack_means
 from tests.page.explorers import ENDS, small_vae
 from tests.small_text_model import with_weights
 
@@ -68,7 +67,7 @@ def test_traits_are_synchronised_and_checked(vae):
 @pytest.mark.backend
 def test_the_stored_path_is_that_of_set_attribute(vae):
     widget = AttributePath(vae, ENDS)
-    payload, raw = json.loads(widget.payload), pack_means(vae)
+    payload, raw = json.loads(widget.payload), int8.pack_model(vae)
     copy = with_weights(vae, int8.unpack(raw)[1])
     copy = text_models.TextVAE(copy.model, copy.vocabulary, vae.attributes)
     places = np.linspace(-1, 2, 13)

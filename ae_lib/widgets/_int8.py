@@ -70,8 +70,13 @@ def pack(weights, vocabulary):
         ValueError: a weight is missing, unknown, NaN or of a shape that fits no other.
     """
     weights = {name: np.asarray(array, "float32") for name, array in weights.items()}
+    weights.pop("beta", None)  # of a SentenceVAE, whose codes' means alone are kept
     if wrong := set(weights) ^ {*_MATRICES, *_VECTORS}:
         raise ValueError(f"weights: missing or unknown: {', '.join(sorted(wrong))}")
+    size = len(weights["to_h.kernel"])
+    for name in ("to_code.kernel", "to_code.bias"):
+        if weights[name].shape[-1] == 2 * size:
+            weights[name] = weights[name][..., :size]
     _check_shapes(weights, len(vocabulary["tokens"]))
     parts, entries, at = [], {}, 0
     arrays = {name: weights[name] for name in _VECTORS}
@@ -137,7 +142,7 @@ def page_script(name, raw):
 
 
 def pack_file(path):
-    """The bytes for the browser, of a file of a ``TextAutoencoder``; no Keras is needed.
+    """The bytes for the browser, of a file of a ``TextAutoencoder`` or ``TextVAE``, without Keras.
 
     Raises:
         ValueError: no such file, damaged, or another model.
@@ -146,10 +151,11 @@ def pack_file(path):
 
     known, weights = {*_MATRICES, *_VECTORS}, {}
 
-    def take(_, group):  # Keras notes there whose weights these are, and keeps their order
+    def take(path, group):  # Keras notes there whose weights these are, and keeps their order
         if layer := group.attrs.get("name"):
             kinds = (f"{layer}.{kind}" for kind in ("kernel", "recurrent_kernel", "bias"))
-            names = [name for name in kinds if name in known] or ["embedding", "word_bias"]
+            names = [name for name in kinds if name in known]
+            names = ["embedding", "word_bias"] if path == "vars" else names
             weights.update({n: group[str(i)][()] for i, n in enumerate(names)})
 
     try:

@@ -8,7 +8,7 @@ import traitlets
 from ae_lib import text
 from ae_lib._checks import brief
 from ae_lib.text import _attributes
-from ae_lib.widgets._int8 import Int8Model, pack
+from ae_lib.widgets._int8 import Int8Model, pack_model
 from ae_lib.widgets._static import as_name, payload_text
 from ae_lib.widgets.sentence_path import Explorer, beside_the_page, decoded, unknown_words
 
@@ -73,7 +73,7 @@ class AttributePath(Explorer):
             for key, pairs in vae.attributes.items()
         }
         to, away = (np.array(dict(means[attribute])[kind]) for kind in (value, own[attribute]))
-        self._raw = pack_means(vae)
+        self._raw = pack_model(vae)
         model = Int8Model(self._raw)
         code = model.encode(self._vocabulary.encode(sentences[0]))
         places = np.linspace(LOW, HIGH, POSITIONS)
@@ -94,7 +94,7 @@ class AttributePath(Explorer):
                     "past": _attributes._PAST.pattern,
                 },
                 "bytes": len(self._raw),
-                "weights": beside_the_page(self._raw, pack_means, SHIPPED, PAGE_FILE),
+                "weights": beside_the_page(self._raw, pack_model, SHIPPED, PAGE_FILE),
             }
         )
         super().__init__(sentence=sentences[0], target=target, strength=strength, payload=payload)
@@ -122,19 +122,6 @@ class AttributePath(Explorer):
             known = ", ".join(map(repr, values))
             raise ValueError(f"{what}: {name} has no {brief(value)}; there is {known}")
         return name, values[values.index(value)]
-
-
-def pack_means(vae):
-    """The bytes for the browser: a ``TextVAE`` that gives the means of its codes alone."""
-    from keras.ops import convert_to_numpy
-
-    from ae_lib.text_models import named_weights
-
-    weights = {k: convert_to_numpy(w) for k, w in named_weights(vae.model).items()}
-    del weights["beta"]
-    for name in ("to_code.kernel", "to_code.bias"):
-        weights[name] = weights[name][..., : vae.code_size]
-    return pack(weights, vae.vocabulary.to_record())
 
 
 def _as_vae(vae):

@@ -1,8 +1,8 @@
-"""The shipped text autoencoder beside the pages, for the explorer that runs it there.
+"""The shipped models of codes beside the pages, for the explorers that run them there.
 
-``_static/text_autoencoder.js`` holds the weights in 8 bits, made anew when the model or the
-way it is packed has changed. A page asks for it when its reader does; see
-``ae_lib.widgets.SentencePath``.
+``_static/text_autoencoder.js`` and ``sentence_vae.js`` hold the weights in 8 bits, made anew
+when the model or the way it is packed has changed. A page asks for one when its reader does;
+see ``ae_lib.widgets.SentencePath`` and ``AttributePath``.
 """
 
 import hashlib
@@ -14,11 +14,12 @@ from ae_lib.widgets import _int8
 
 NAME, FILE = "text-autoencoder", "text_autoencoder.js"
 MODEL = Path(_int8.__file__).parents[1] / "weights" / "text_autoencoder.keras"
+VAE, VAE_FILE = "sentence-vae", "sentence_vae.js"
 
 
-def write_weights(static, model=MODEL):
+def write_weights(static, model=MODEL, name=NAME, file=FILE):
     """Bring the script in the folder ``static`` up to date; returns whether it was written."""
-    path = static / FILE
+    path = static / file
     if not model.exists():
         path.unlink(missing_ok=True)
         return False
@@ -35,7 +36,7 @@ def write_weights(static, model=MODEL):
         raise ExtensionError(str(error)) from error
     static.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_bytes(mark + _int8.page_script(NAME, packed).encode())
+    part.write_bytes(mark + _int8.page_script(name, packed).encode())
     part.replace(path)
     return True
 
@@ -43,7 +44,9 @@ def write_weights(static, model=MODEL):
 def finished(app, exception):
     """After a build of the pages."""
     if not exception and app.builder.name == "html":
-        write_weights(Path(app.outdir) / "_static")
+        static = Path(app.outdir) / "_static"
+        write_weights(static)
+        write_weights(static, MODEL.with_name("sentence_vae.keras"), VAE, VAE_FILE)
 
 
 def setup(app):

@@ -281,7 +281,7 @@ def write_attribute_page(folder):
         patch.setitem(text_models.SHIPPED, attribute_path.SHIPPED, kind)
         vae.save(text_models.shipped_file(attribute_path.SHIPPED))
         html = AttributePath(vae, [*ENDS, "He never sang again after that long winter."]).html()
-    script = int8.page_script(attribute_path.SHIPPED, attribute_path.pack_means(vae))
+    script = int8.page_script(attribute_path.SHIPPED, int8.pack_model(vae))
     (folder / "_static").mkdir()
     (folder / "_static" / attribute_path.PAGE_FILE).write_text(script, encoding="utf-8")
     return write_page(folder, html), vae_beside(folder, vae.attributes)

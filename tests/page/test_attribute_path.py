@@ -11,7 +11,6 @@ import pytest
 from ae_lib import data, pretrained, text
 from ae_lib.widgets import AttributePath
 from ae_lib.widgets import _int8 as int8
-from ae_lib.widgets.attribute_path import pack_means
 from tests.page import explorers
 from tests.page.explorers import ENDS, HELD_OUT, ROOT, SITE, AttributeExplorer
 from tests.page.test_sentence_path import check_the_stored_path_then_load
@@ -40,7 +39,7 @@ CHAPTER = ROOT / "chapters/08_sentence_vae.ipynb"
 def test_the_books_explorer(open_page):
     address, payload = explorers.book_page("sentence-path", "08_*")
     shipped = pretrained("sentence-vae")
-    assert payload["weights"]["version"] == int8.fingerprint(pack_means(shipped))
+    assert payload["weights"]["version"] == int8.fingerprint(int8.pack_model(shipped))
     explorer = AttributeExplorer(
         open_page(address), explorers.vae_beside(SITE, shipped.attributes)
     )
