@@ -302,9 +302,16 @@ def laboratory(corpus, s, folder, arms=ARMS):
 
     found = {}
     for arm in arms:
-        tried = {rate: run(arm, rate, 0)["validation"] for rate in s["rates"]}
-        best = min(tried, key=tried.get)
-        found[arm] = {"rate": best, "tried": {f"{r:g}": v for r, v in tried.items()}, "seeds": []}
+        tried = {rate: run(arm, rate, 0) for rate in s["rates"]}
+        best = min(tried, key=lambda rate: tried[rate]["validation"])
+        ends = {
+            f"{rate:g}": {
+                "validation": r["validation"],
+                "kl": r.get("curve", {}).get("kl", [0])[-1],
+            }
+            for rate, r in tried.items()
+        }
+        found[arm] = {"rate": best, "tried": ends, "seeds": []}
     for seed in s["seeds"]:  # a whole table of one seed first
         for arm, row in found.items():
             trained = run(arm, row["rate"], seed)

@@ -44,6 +44,12 @@ def test_a_run_that_was_cut_off_goes_on(folder, record):
     assert second["curve"] == first["curve"]
 
 
+def test_a_part_is_kept_and_writes_no_record(tmp_path):
+    run(tmp_path, "--arms", "language model")
+    assert (tmp_path / "runs" / "language model, seed 0, test.json").exists()
+    assert not (tmp_path / "text_vae.json").exists()
+
+
 def test_the_columns_hang_together(record):
     for arm, row in record["arms"].items():
         (seed,) = row["seeds"]
@@ -52,6 +58,7 @@ def test_the_columns_hang_together(record):
             continue
         elbo, reconstruction, kl = (seed[name] for name in SUMS)
         assert elbo == pytest.approx(-reconstruction - kl)
+        assert seed["nll"] <= -seed["elbo_scored"] + 0.5  # of the same sentences; few draws
         assert -0.1 < seed["mutual_information"] <= seed["ln_of"] == np.log(seed["of"])
         assert len(seed["right_by_position"]) == record["settings"]["edges"][-1]
         assert seed["curve"]["kl"][-1] == pytest.approx(kl, abs=3)
