@@ -10,14 +10,14 @@ from ae_lib._checks import brief
 from ae_lib.text import _attributes
 from ae_lib.widgets._int8 import Int8Model, pack_model
 from ae_lib.widgets._static import as_name, payload_text
-from ae_lib.widgets.sentence_path import Explorer, beside_the_page, decoded, unknown_words
+from ae_lib.widgets.sentence_path import PathExplorer, beside_the_page, decoded, unknown_words
 
 # The shipped model's name, and its file beside the pages.
 SHIPPED, PAGE_FILE = "sentence-vae", "sentence_vae.js"
 LOW, HIGH, POSITIONS = -1, 2, 13  # as in sentence_path.js
 
 
-class AttributePath(Explorer):
+class AttributePath(PathExplorer):
     """Explorer of one attribute of a sentence, live in a notebook and in the published page.
 
     The reader writes or picks a sentence, an attribute and a value. The sentence's code z, the

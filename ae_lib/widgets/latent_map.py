@@ -2,12 +2,12 @@
 
 import pathlib
 
-import anywidget
 import numpy as np
 import traitlets
 
 from ae_lib._checks import as_batch, as_size, brief
 from ae_lib.widgets._chain import read_chain
+from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._static import as_name, base64_text, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("latent_map.js")
@@ -15,7 +15,7 @@ _MAX_CODES = 20_000
 _SAMPLE = 256
 
 
-class LatentMap(anywidget.AnyWidget):
+class LatentMap(Explorer):
     """Explorer of a two-dimensional code, live in a notebook and in the published page.
 
     On the left the codes, coloured by class, and a handle; on the right the image that the
@@ -50,10 +50,6 @@ class LatentMap(anywidget.AnyWidget):
 
     _esm = _MODULE
     code = traitlets.List(traitlets.Float(), minlen=2, maxlen=2).tag(sync=True)
-    payload = traitlets.Unicode().tag(sync=True)
-
-    # ipywidgets 7 would show the widget alone; the bundle below has the page's HTML too.
-    _ipython_display_ = None
 
     def __init__(
         self, decoder, codes, labels, class_names, *,
@@ -92,13 +88,6 @@ class LatentMap(anywidget.AnyWidget):
 
     def __repr__(self):
         return f"<{self._summary}>"
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
 
 
 def _payload(chain, codes, labels, names, shape, name, start, prior):

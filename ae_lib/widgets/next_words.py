@@ -3,10 +3,10 @@
 import json
 import pathlib
 
-import anywidget
 import numpy as np
 import traitlets
 
+from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._static import as_name, base64_text, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("next_words.js")
@@ -14,7 +14,7 @@ _MOST = 700_000  # weights; a byte each, as text in the page a third more
 _SHOWN = 8
 
 
-class NextWords(anywidget.AnyWidget):
+class NextWords(Explorer):
     """Explorer of a language model, live in a notebook and in the published page.
 
     The reader writes a beginning and sees the pieces that the model reads, the most probable
@@ -46,10 +46,6 @@ class NextWords(anywidget.AnyWidget):
 
     _esm = _MODULE
     prompt = traitlets.Unicode().tag(sync=True)
-    payload = traitlets.Unicode().tag(sync=True)
-
-    # ipywidgets 7 would show the widget alone; the bundle below has the page's HTML too.
-    _ipython_display_ = None
 
     def __init__(self, language_model, prompt="", *, name="next-words"):
         packed = pack(language_model)
@@ -82,13 +78,6 @@ class NextWords(anywidget.AnyWidget):
             f"<NextWords {self._name!r}: {model.depth} layers of {model.heads} heads, "
             f"{model.count_params():,} weights, {model.vocabulary_size:,} pieces>"
         )
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
 
 
 def pack(language_model):

@@ -3,12 +3,12 @@
 import itertools
 import pathlib
 
-import anywidget
 import numpy as np
 import traitlets
 
 from ae_lib import text
 from ae_lib._checks import share
+from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._int8 import Int8Model, fingerprint, pack_model
 from ae_lib.widgets._static import as_name, fragment, payload_text
 
@@ -20,14 +20,10 @@ _LONGEST = 100
 _EXAMPLES = 24
 
 
-class Explorer(anywidget.AnyWidget):
+class PathExplorer(Explorer):
     """What the explorers of a line of codes share; ``sentence_path.js`` shows each of them."""
 
     _esm = _MODULE
-    payload = traitlets.Unicode().tag(sync=True)
-
-    # ipywidgets 7 would show the widget alone; the bundle below has the page's HTML too.
-    _ipython_display_ = None
 
     def html(self):
         """The explorer for a page without a kernel: a fragment of HTML.
@@ -45,13 +41,6 @@ class Explorer(anywidget.AnyWidget):
         met = len(list(itertools.groupby(self._path)))
         first, second = self._path[0], self._path[-1]
         return f"<{type(self).__name__} {self._name!r}: {met} sentences, {first!r} to {second!r}>"
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
 
     def _answer(self, _, message, __):
         """The browser asks for the weights; they are no trait, so no notebook stores them."""
@@ -77,7 +66,7 @@ class Explorer(anywidget.AnyWidget):
         return [self._as_sentence(s, f"{name}[{i}]") for i, s in enumerate(examples)]
 
 
-class SentencePath(Explorer):
+class SentencePath(PathExplorer):
     """Explorer of the line between two sentences, live in a notebook and in the published page.
 
     The reader writes or picks two sentences; their codes a and b, the places
