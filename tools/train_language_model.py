@@ -21,16 +21,13 @@ the records.
 import argparse
 import hashlib
 import json
-import os
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
-
-# Memory that was freed is kept for the next step: a third of a step's time otherwise.
-_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from benchmarks.text_run import TextRun, keep_memory  # noqa: E402
+
 # The shipped models, and the arms whose best run each of them is.
 SHIPPED = {"language-model": ("lstm", "gpt"), "small-language-model": ("page",)}
 RECIPE = {
@@ -54,105 +51,47 @@ TINY = {"pieces": 300, "edges": [47], "arms": {
 }}  # fmt: skip
 
 
-def make(arm, size, settings, **options):
-    """A fresh model of an arm, for so many pieces."""
-    from ae_lib.models import RecurrentLM, TransformerLM
+class Run(TextRun):
+    """A language model that learns the training sentences."""
 
-    recipe = ("peak", "epochs", *RECIPE)
-    sizes = {k: v for k, v in settings.items() if k not in recipe}
-    return (RecurrentLM if arm == "lstm" else TransformerLM)(size, **sizes, **options)
+    def __init__(self, arm, *where, tiny=False, **options):
+        super().__init__({**RECIPE, **(TINY if tiny else {})}, arm, *where, tiny, **options)
 
+    def load(self, tiny):
+        from ae_lib import data, text
+        from ae_lib.text_models import LanguageModel
 
-class Run:
-    """A training run in a folder of its own: what it is, how far it is."""
-
-    def __init__(self, arm, seed, folder, tiny=False, dtype=None):
-        from ae_lib import data, text, training
-
-        self.folder, self.seed = Path(folder) / f"{arm}-{seed}", seed
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.recipe = {**RECIPE, **(TINY if tiny else {})}
-        self.settings = self.recipe["arms"][arm]
-        sentences, self.validation = data.load_sentences("train", size="full"), None
+        self.wrapper = LanguageModel
+        sentences = data.load_sentences("train", size="full")
         self.validation = data.load_sentences("validation")
         if tiny:
             sentences, self.validation = sentences[:300], self.validation[:50]
         self.vocabulary = text.Subwords.build(sentences, self.recipe["pieces"])
         self.rows = [r for r in self.vocabulary.encode_all(sentences) if len(r) < 48]
         sha256 = hashlib.sha256("\n".join(sentences).encode()).hexdigest()
-        self.what = {"arm": arm, "seed": seed, "recipe": self.recipe, "dtype": dtype}
-        self.what["data"] = {"sentences": len(self.rows), "sha256": sha256}
-        self.state = {"what": self.what, "epoch": 0, "curve": [], "seconds": 0.0}
-        training.set_seed(seed)
-        self.model = make(arm, len(self.vocabulary), self.settings, dtype=dtype)
-        self.reader = make(arm, len(self.vocabulary), self.settings)
-        self._compile()
-        self.checkpoints = training.Checkpoints(self.folder)
-        if found := self.checkpoints.restore(self.model):
-            if found["what"] != json.loads(json.dumps(self.what)):
-                raise SystemExit(f"{self.folder} holds a run of other settings")
-            self.state = {name: found[name] for name in self.state}
+        return {"sentences": len(self.rows), "sha256": sha256}
 
-    def _compile(self):
-        import keras
+    def make(self, **options):
+        from ae_lib.models import RecurrentLM, TransformerLM
 
-        from ae_lib import training
+        kind = RecurrentLM if "units" in self.settings else TransformerLM
+        return kind(len(self.vocabulary), **self.sizes(), **options)
 
-        steps = self.settings["epochs"] * len(self.batches(0))
-        optimizer = keras.optimizers.AdamW(
-            training.cosine_schedule(self.settings["peak"], steps),
-            weight_decay=self.recipe["decay"],
-            global_clipnorm=self.recipe["clipnorm"],
-        )
-        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-        self.model.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
+    def lengths(self, epoch):
+        return [len(row) for row in self.rows]
 
-    def batches(self, epoch):
-        """Sentences of like length, in the epoch's own order."""
+    def batch(self, some, edge):
         from ae_lib import text
 
-        order = np.random.default_rng([self.seed, epoch]).integers(2**31)
-        lengths = [len(r) for r in self.rows]
-        recipe = {**self.recipe, **self.settings}  # an arm may have its own
-        sizes = recipe["batch_size"], recipe["edges"]
-        return text.bucket_batches(lengths, *sizes, seed=int(order))
+        return text.pad([self.rows[i] for i in some], edge)
 
-    def epoch(self):
-        """One pass over the sentences, the validation score, a checkpoint; the best is kept."""
-        from ae_lib import text, training
-        from ae_lib.text_models import LanguageModel
-
-        number, start, loss = self.state["epoch"], time.perf_counter(), None
-        training.set_seed(self.seed * 1000 + number)
-        self.model.reset_metrics()
-        for edge, some in self.batches(number):
-            batch = text.pad([self.rows[i] for i in some], int(edge))
-            loss = float(self.model.train_on_batch(batch))  # Keras's mean since the reset
-        self.state["seconds"] += time.perf_counter() - start
-        self.reader.set_weights(self.model.get_weights())
-        bits = LanguageModel(self.reader, self.vocabulary).bits_per_byte(self.validation)
-        if bits <= min((row["validation"] for row in self.state["curve"]), default=bits):
-            LanguageModel(self.reader, self.vocabulary).save(self.folder / "model.keras")
-        row = {"epoch": number + 1, "loss": loss, "validation": bits}
-        self.state["curve"].append(row | {"seconds": round(time.perf_counter() - start)})
-        self.state["epoch"] += 1
-        self.checkpoints.save(self.model, number + 1, **self.state)
-        print(json.dumps(self.state["curve"][-1]), flush=True)
-
-    def finish(self):
-        """Keep the run's record beside the checkpoints and the best epoch's model."""
-        from ae_lib._files import write_json
-        from benchmarks.environment import environment
-
-        more = {"parameters": self.model.count_params(), "environment": environment()}
-        write_json(self.folder / "run.json", {**self.state, **more})
+    def score(self, model):
+        return model.bits_per_byte(self.validation)
 
 
 def train(options):
-    run = Run(options.arm, options.seed, options.folder, options.tiny, options.dtype)
-    while run.state["epoch"] < run.settings["epochs"]:
-        run.epoch()
-    run.finish()
+    more = {"tiny": options.tiny, "dtype": options.dtype}
+    Run(options.arm, options.seed, options.folder, **more).train()
 
 
 def export(folder):
@@ -221,12 +160,9 @@ def main():
     elif options.arm is None:
         parser.error("name an arm, or --export, or --test")
     else:
-        if _MALLOC.items() - os.environ.items():
-            os.environ.update(_MALLOC)
-            os.execv(sys.executable, [sys.executable, *sys.argv])
+        keep_memory()
         train(options)
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     main()

@@ -18,6 +18,7 @@ _WHERE = {
     "LSTM": "_lstm",
     "RecurrentLM": "recurrent",
     "Seq2SeqAutoencoder": "seq2seq",
+    "AttentionSeq2Seq": "attention",
     "TransformerLM": "transformer",
     "MaskedLM": "transformer",
     "TransformerSeq2Seq": "transformer",

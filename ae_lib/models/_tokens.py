@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from ae_lib._checks import as_tokens, to_array
+from ae_lib._checks import as_size, as_tokens, to_array
+from ae_lib.models._lstm import LSTM, log_normaliser, product, split_policy
 from ae_lib.text import BOS, EOS, PAD
 
 
@@ -119,6 +120,102 @@ class TokenModel(keras.Model):
         if y is not None and y.ndim and not np.array_equal(y, tokens):
             raise ValueError(f"{name}: its targets are the tokens themselves; give no other y")
         return x if hasattr(x, "__array__") else tokens
+
+
+class TiedModel(TokenModel):
+    """A recurrent model whose table of word vectors serves reading and writing.
+
+    Source: Press & Wolf (2017). With V words, vectors of E and U units the table, the way to it
+    and a bias a word are V·(E + 1) + (U + 1)·E weights. A subclass calls ``_output`` last.
+    """
+
+    def __init__(
+        self, vocabulary_size, units, embedding_size, matmul_dtype=None, dtype=None, **options
+    ):
+        policy, matmul_dtype = split_policy(dtype, matmul_dtype)
+        super().__init__(dtype=policy, **options)
+        self.vocabulary_size = as_size(vocabulary_size, "vocabulary_size", least=EOS + 1)
+        self.units = as_size(units, "units")
+        self.embedding_size = as_size(embedding_size, "embedding_size")
+        self.matmul_dtype = matmul_dtype
+        self.embedding = self.add_weight(
+            shape=(vocabulary_size, embedding_size),
+            initializer=keras.initializers.RandomNormal(stddev=embedding_size**-0.5),
+            name="embedding",
+        )
+        self._steps = {}  # a compiled training step for each length
+
+    def _lstm(self, units, inputs, name):
+        layer = LSTM(units, name=name, matmul_dtype=self.matmul_dtype, dtype=self.dtype_policy)
+        layer.build((None, None, inputs))
+        return layer
+
+    def _dense(self, size, inputs, name, **options):
+        layer = keras.layers.Dense(size, name=name, dtype=self.dtype_policy, **options)
+        layer.build((None, inputs))
+        return layer
+
+    def _output(self):
+        """The way from a state to the scores of all words; the model is complete."""
+        self.to_word = self._dense(self.embedding_size, self.units, "to_word")
+        self.word_bias = self.add_weight(
+            shape=(self.vocabulary_size,), initializer="zeros", name="word_bias"
+        )
+        self.built = True
+
+    def embed(self, tokens):
+        """Word vectors: int (…) → float32 (…, embedding_size)."""
+        return ops.take(self.embedding, tokens, axis=0)
+
+    def logits(self, h):
+        """Scores of all words: (…, units) → float32 (…, vocabulary_size)."""
+        flat = ops.reshape(self.to_word(h), (-1, self.embedding_size))
+        scores = product(flat, ops.transpose(self.embedding), self.matmul_dtype) + self.word_bias
+        return ops.reshape(scores, (*ops.shape(h)[:-1], self.vocabulary_size))
+
+    def output_nats(self, target, outputs, smoothing=0.0):
+        """Cross-entropy of each token, (n, T), from what ``logits`` takes, (n, T, units).
+
+        Neither the logits nor their gradient are written to memory at once. With ``smoothing``,
+        in [0, 1), that share of the target is spread evenly over all words (Szegedy et al. 2016).
+        """
+        flat, bias = ops.reshape(target, (-1,)), self.word_bias
+        vectors = ops.reshape(self.to_word(outputs), (-1, self.embedding_size))
+        score = ops.sum(vectors * self.embed(flat), axis=-1) + ops.take(bias, flat)
+        if smoothing:
+            even = ops.matmul(vectors, ops.mean(self.embedding, axis=0)) + ops.mean(bias)
+            score = (1 - smoothing) * score + smoothing * even
+        nats = log_normaliser(vectors, self.embedding, bias, self.matmul_dtype) - score
+        return ops.reshape(nats, ops.shape(target))
+
+    def compile(self, optimizer="rmsprop", **options):
+        """``keras.Model.compile``; where products are float16 the optimizer scales the loss."""
+        optimizer = keras.optimizers.get(optimizer)
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.matmul_dtype == "float16" and not scales:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        super().compile(optimizer, **options)
+
+    def compile_from_config(self, config):
+        """Compile as a saved model was; Keras asks for it where ``compile`` is our own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def train_on_batch(self, x, *args, **options):
+        """One step on a batch (…, T), compiled once for each length T: see ``keras.Model``."""
+        x = self._checked(x)
+        length = x.shape[-1]
+        if self.train_function is None:  # compiled anew
+            self._steps = {}
+        if length not in self._steps:
+            self.make_train_function(force=True)
+            self._steps[length] = self.train_function
+        self.train_function = self._steps[length]
+        return super().train_on_batch(x, *args, **options)
+
+    def get_config(self):
+        names = ("vocabulary_size", "units", "embedding_size", "matmul_dtype")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 class PairModel(TokenModel):

@@ -4,13 +4,11 @@ import keras
 from keras import layers, ops
 
 from ae_lib._checks import as_size, share
-from ae_lib.models._lstm import LSTM, product, split_policy
-from ae_lib.models._tokens import TokenModel
-from ae_lib.text import EOS
+from ae_lib.models._tokens import TiedModel
 
 
 @keras.saving.register_keras_serializable("ae_lib")
-class RecurrentLM(TokenModel):
+class RecurrentLM(TiedModel):
     """One LSTM between two uses of one embedding.
 
     Source: Mikolov et al. (2010) with the cell of Hochreiter & Schmidhuber (1997); one table
@@ -50,27 +48,13 @@ class RecurrentLM(TokenModel):
         dtype=None,
         **options,
     ):
-        policy, matmul_dtype = split_policy(dtype, matmul_dtype)
-        super().__init__(dtype=policy, **options)
-        self.vocabulary_size = as_size(vocabulary_size, "vocabulary_size", least=EOS + 1)
-        self.units = as_size(units, "units")
-        self.embedding_size = as_size(embedding_size, "embedding_size")
+        super().__init__(
+            vocabulary_size, units, embedding_size, matmul_dtype, dtype, **options
+        )
         self.dropout = share(dropout, "dropout", one=False)
-        self.matmul_dtype = matmul_dtype
-        self.embedding = self.add_weight(
-            shape=(vocabulary_size, embedding_size),
-            initializer=keras.initializers.RandomNormal(stddev=embedding_size**-0.5),
-            name="embedding",
-        )
-        self.lstm = LSTM(units, matmul_dtype=matmul_dtype, dtype=policy, name="lstm")
-        self.lstm.build((None, None, embedding_size))
-        self.to_word = layers.Dense(embedding_size, dtype=policy, name="to_word")
-        self.to_word.build((None, units))
-        self.word_bias = self.add_weight(
-            shape=(vocabulary_size,), initializer="zeros", name="word_bias"
-        )
-        self.drop = layers.Dropout(dropout, dtype=policy, name="drop")
-        self.built = True
+        self.lstm = self._lstm(units, embedding_size, "lstm")
+        self._output()
+        self.drop = layers.Dropout(dropout, dtype=self.dtype_policy, name="drop")
 
     # Inside the graph
 
@@ -79,16 +63,6 @@ class RecurrentLM(TokenModel):
         seen = self.decoder_input(tokens)
         outputs = self.lstm(self.drop(self.embed(seen), training=training))[0]
         return self.logits(self.drop(outputs, training=training))
-
-    def embed(self, tokens):
-        """Word vectors: int (…) → float32 (…, embedding_size)."""
-        return ops.take(self.embedding, tokens, axis=0)
-
-    def logits(self, h):
-        """Scores of all words: (…, units) → float32 (…, vocabulary_size)."""
-        flat = ops.reshape(self.to_word(h), (-1, self.embedding_size))
-        scores = product(flat, ops.transpose(self.embedding), self.matmul_dtype) + self.word_bias
-        return ops.reshape(scores, (*ops.shape(h)[:-1], self.vocabulary_size))
 
     def initial_state(self, n):
         """The state before the first word of ``n`` sentences: see ``ae_lib.decoding``."""
@@ -105,5 +79,4 @@ class RecurrentLM(TokenModel):
         return as_size(n, "conditioning, the number of sentences to write")
 
     def get_config(self):
-        names = ("vocabulary_size", "units", "embedding_size", "dropout", "matmul_dtype")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return {**super().get_config(), "dropout": self.dropout}

@@ -2,18 +2,18 @@
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from ae_lib._checks import as_batch, as_size, share
-from ae_lib.models._lstm import LSTM, UNROLL, log_normaliser, product, split_policy
-from ae_lib.models._tokens import TokenModel
-from ae_lib.text import EOS, PAD, UNK
+from ae_lib.models._lstm import UNROLL, product
+from ae_lib.models._tokens import TiedModel
+from ae_lib.text import PAD, UNK
 
 _CLOSED = -1e9  # added to an input gate: nothing enters the cell
 
 
 @keras.saving.register_keras_serializable("ae_lib")
-class Seq2SeqAutoencoder(TokenModel):
+class Seq2SeqAutoencoder(TiedModel):
     """An LSTM reads a sentence backwards into a code; another writes it from the code.
 
     Source: Sutskever, Vinyals & Le (2014), whose encoder reads backwards, with a single
@@ -62,43 +62,21 @@ class Seq2SeqAutoencoder(TokenModel):
         dtype=None,
         **options,
     ):
-        policy, matmul_dtype = split_policy(dtype, matmul_dtype)
-        super().__init__(dtype=policy, **options)
-        self.vocabulary_size = as_size(vocabulary_size, "vocabulary_size", least=EOS + 1)
-        self.units = as_size(units, "units")
-        self.embedding_size = as_size(embedding_size, "embedding_size")
+        super().__init__(
+            vocabulary_size, units, embedding_size, matmul_dtype, dtype, **options
+        )
         self.code_size = as_size(code_size, "code_size")
         self.word_dropout = share(word_dropout, "word_dropout", one=False)
-        self.matmul_dtype = matmul_dtype
-        self.embedding = self.add_weight(
-            shape=(vocabulary_size, embedding_size),
-            initializer=keras.initializers.RandomNormal(stddev=embedding_size**-0.5),
-            name="embedding",
-        )
-        lstm = {"matmul_dtype": matmul_dtype, "dtype": policy}
-
-        def dense(size, inputs, name, **options):
-            return _built(layers.Dense(size, name=name, dtype=policy, **options), inputs)
-
-        self.encoder = _built(LSTM(units, name="encoder", **lstm), embedding_size)
-        self.to_code = dense(self.numbers_per_code * code_size, 2 * units, "to_code")
-        self.to_h = dense(units, code_size, "to_h", activation="tanh")
-        self.to_c = dense(units, code_size, "to_c")
-        self.to_gates = dense(4 * units, code_size, "to_gates", use_bias=False)
-        self.decoder = _built(LSTM(units, name="decoder", **lstm), embedding_size)
-        self.to_word = dense(embedding_size, units, "to_word")
-        self.word_bias = self.add_weight(
-            shape=(vocabulary_size,), initializer="zeros", name="word_bias"
-        )
+        self.encoder = self._lstm(units, embedding_size, "encoder")
+        self.to_code = self._dense(self.numbers_per_code * code_size, 2 * units, "to_code")
+        self.to_h = self._dense(units, code_size, "to_h", activation="tanh")
+        self.to_c = self._dense(units, code_size, "to_c")
+        self.to_gates = self._dense(4 * units, code_size, "to_gates", use_bias=False)
+        self.decoder = self._lstm(units, embedding_size, "decoder")
         self._seeds = keras.random.SeedGenerator(0)
-        self._steps = {}  # a compiled training step for each length
-        self.built = True
+        self._output()
 
     # Inside the graph
-
-    def embed(self, tokens):
-        """Word vectors: int (…) → float32 (…, embedding_size)."""
-        return ops.take(self.embedding, tokens, axis=0)
 
     def encode_states(self, tokens, h=None, c=None):
         """The encoder's state after reading the words, last word first.
@@ -142,12 +120,6 @@ class Seq2SeqAutoencoder(TokenModel):
         h, c = self.decoder.step(self.decoder.project(self.embed(tokens)) + gates, h, c)
         return self.logits(h), (h, c, gates)
 
-    def logits(self, h):
-        """Scores of all words: (…, units) → (…, vocabulary_size), float32."""
-        flat = ops.reshape(self.to_word(h), (-1, self.embedding_size))
-        scores = product(flat, ops.transpose(self.embedding), self.matmul_dtype) + self.word_bias
-        return ops.reshape(scores, (*ops.shape(h)[:-1], self.vocabulary_size))
-
     def decoder_input(self, tokens, training=None):
         """<bos> and the words, some of them <unk> in training: (n, T + 1)."""
         tokens = super().decoder_input(tokens)
@@ -179,36 +151,7 @@ class Seq2SeqAutoencoder(TokenModel):
         """Cross-entropy of each token; in training from the decoder's outputs, see ``call``."""
         if not training:
             return super().token_nats(target, y_pred)
-        flat, bias = ops.reshape(target, (-1,)), self.word_bias
-        vectors = ops.reshape(self.to_word(y_pred), (-1, self.embedding_size))
-        score = ops.sum(vectors * self.embed(flat), axis=-1) + ops.take(bias, flat)
-        nats = log_normaliser(vectors, self.embedding, bias, self.matmul_dtype) - score
-        return ops.reshape(nats, ops.shape(target))
-
-    def compile(self, optimizer="rmsprop", **options):
-        """``keras.Model.compile``; where products are float16 the optimizer scales the loss."""
-        optimizer = keras.optimizers.get(optimizer)
-        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if self.matmul_dtype == "float16" and not scales:
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        super().compile(optimizer, **options)
-
-    def compile_from_config(self, config):
-        """Compile as a saved model was; Keras asks for it where ``compile`` is our own."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
-    def train_on_batch(self, x, *args, **options):
-        """One step on a batch (n, T), compiled once for each length T: see ``keras.Model``."""
-        x = self._checked(x)
-        length = x.shape[1]
-        if self.train_function is None:  # compiled anew
-            self._steps = {}
-        if length not in self._steps:
-            self.make_train_function(force=True)
-            self._steps[length] = self.train_function
-        self.train_function = self._steps[length]
-        return super().train_on_batch(x, *args, **options)
+        return self.output_nats(target, y_pred)
 
     # From and to NumPy
 
@@ -248,12 +191,5 @@ class Seq2SeqAutoencoder(TokenModel):
     check_conditioning = check_codes  # what ``ae_lib.decoding`` calls it
 
     def get_config(self):
-        names = ("vocabulary_size", "units", "embedding_size", "code_size", "word_dropout")
-        config = {name: getattr(self, name) for name in (*names, "matmul_dtype")}
-        return {**super().get_config(), **config}
-
-
-def _built(layer, inputs):
-    """The layer, built for vectors of size ``inputs``."""
-    layer.build((None, inputs) if isinstance(layer, layers.Dense) else (None, None, inputs))
-    return layer
+        more = {name: getattr(self, name) for name in ("code_size", "word_dropout")}
+        return {**super().get_config(), **more}

@@ -2,7 +2,7 @@
 
 from ae_lib.text._attributes import attributes
 from ae_lib.text._batches import bucket_batches, length_buckets, one_hot_bytes, pad
-from ae_lib.text._noise import hidden, pairs
+from ae_lib.text._noise import disturbed, hidden, pairs
 from ae_lib.text._vocabulary import (
     BOS,
     EOS,
@@ -32,6 +32,7 @@ __all__ = [
     "as_texts",
     "attributes",
     "bucket_batches",
+    "disturbed",
     "hidden",
     "join_words",
     "length_buckets",

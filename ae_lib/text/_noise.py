@@ -3,7 +3,7 @@
 import numpy as np
 
 from ae_lib._checks import as_size, as_whole, share
-from ae_lib.text._vocabulary import PAD, UNK
+from ae_lib.text._vocabulary import PAD, UNK, as_texts
 
 
 def hidden(tokens, rate, *, seed=0, sign=UNK):
@@ -32,6 +32,45 @@ def hidden(tokens, rate, *, seed=0, sign=UNK):
     chance = np.random.default_rng(as_size(seed, "seed", least=0)).random(tokens.shape)
     sign = np.int32(as_size(sign, "sign", least=0))
     return np.where((tokens != PAD) & (chance < rate), sign, tokens)
+
+
+def disturbed(sentences, *, seed=0, more=(0.2, 1.0), reach=3.0):
+    """Copies of sentences with words of others among their own, in a disturbed order.
+
+    Source: Févry & Phang (2018); the order as in Lample et al. (2018). What a model that writes
+    the sentences from these copies learns, to leave words out, compresses sentences.
+
+    Args:
+        sentences: list of str, at least two.
+        seed: int ≥ 0.
+        more: least and greatest number of added words, as a share of the sentence's own; they
+            are words of one other sentence, drawn anew for each, its first one left out.
+        reach: a word's new place is its old one and a random number below this, in order.
+
+    Returns:
+        list of str: the number of the sentence's words, a colon, and the disturbed copy.
+
+    Raises:
+        TypeError, ValueError: no list of str, fewer than two, a negative seed.
+
+    Example:
+        >>> disturbed(["Tom is here.", "I see you."], more=(0, 0), reach=1)[0]
+        '3: Tom is here.'
+    """
+    sentences = as_texts(sentences, "sentences")
+    if len(sentences) < 2:
+        raise ValueError("sentences: one has no other's words; expected at least two")
+    rng, result = np.random.default_rng(as_size(seed, "seed", least=0)), []
+    words = [sentence.split() for sentence in sentences]
+    others = (np.arange(len(words)) + rng.integers(1, len(words), len(words))) % len(words)
+    for own, other in zip(words, (words[i][1:] for i in others), strict=True):
+        count = min(len(other), int(np.ceil(rng.uniform(*more) * len(own))))
+        mixed = list(own)
+        for word in rng.permutation(other)[:count].tolist():
+            mixed.insert(int(rng.integers(len(mixed) + 1)), word)
+        order = np.argsort(np.arange(len(mixed)) + rng.uniform(0, reach, len(mixed)))
+        result.append(f"{len(own)}: " + " ".join(mixed[i] for i in order))
+    return result
 
 
 def pairs(seen, tokens):

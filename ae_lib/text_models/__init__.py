@@ -8,6 +8,7 @@ from ae_lib.data import DataError
 from ae_lib.text_models._autoencoder import TextAutoencoder, TextVAE
 from ae_lib.text_models._language import LanguageModel
 from ae_lib.text_models._model import RepairModel, TextModel, named_weights
+from ae_lib.text_models._translator import Translator
 
 __all__ = [
     "LanguageModel",
@@ -15,6 +16,7 @@ __all__ = [
     "TextAutoencoder",
     "TextModel",
     "TextVAE",
+    "Translator",
     "export",
     "named_weights",
     "pretrained",
@@ -27,6 +29,8 @@ WEIGHTS = Path(__file__).parent.parent / "weights"
 SHIPPED = {
     "text-autoencoder": ("text_autoencoder.keras", TextAutoencoder),
     "sentence-vae": ("sentence_vae.keras", TextVAE),
+    "translate-en-fr": ("translate_en_fr.keras", Translator),
+    "compress": ("compress.keras", Translator),
     "bert": ("bert.keras", RepairModel),
     "bart": ("bart.keras", RepairModel),
     "language-model": ("language_model.keras", LanguageModel),
