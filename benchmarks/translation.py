@@ -12,6 +12,7 @@ compressor, by validation.
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 from pathlib import Path
@@ -20,6 +21,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
+from sacrebleu.metrics import BLEU, CHRF
 
 from ae_lib import data, models, text, text_models
 from ae_lib._files import write_json
@@ -28,27 +30,32 @@ from ae_lib.text_models import Translator
 from benchmarks.environment import RECORDS, write_record
 from benchmarks.text_run import TextRun, keep_memory
 
-_LSTM = {"units": 512, "embedding_size": 256, "dropout": 0.3, "smoothing": 0.1}
+# fmt: off
+_SMALL = {"units": 192, "embedding_size": 128, "dropout": 0.2, "smoothing": 0.1}
+_FULL = {"units": 384, "embedding_size": 256, "dropout": 0.2, "smoothing": 0.1,
+         "attention": "general", "pieces": 6000, "size": "full", "epochs": 8, "rates": [2e-3]}
 RECIPE = {
-    "pieces": 8000, "batch_size": 256, "decay": 0.01, "clipnorm": 1.0, "epochs": 8,
+    "size": "small",  # of ``data.load_pairs``
+    "pieces": 4000, "batch_size": 128, "decay": 0.01, "clipnorm": 1.0, "epochs": 6,
     "edges": [9, 13, 22],  # pieces that a batch is filled up to; longer pairs are left out
-    "rates": [1.5e-3, 3e-3],
+    "rates": [3e-3, 6e-3],
     "arms": {
-        **{name: {**_LSTM, "attention": name} for name in ATTENTIONS},
-        "transformer": {"width": 256, "layers": 3, "heads": 4, "length": 64, "dropout": 0.1,
-                        "rates": [7e-4, 1.5e-3]},
-        "long": {**_LSTM, "attention": "general", "epochs": 20},
-        "compress": {"units": 256, "embedding_size": 128, "dropout": 0.2, "attention": "general",
-                     "smoothing": 0.1, "pieces": 3000, "edges": [12, 18, 30]},
+        **{name: {**_SMALL, "attention": name} for name in ATTENTIONS},
+        "full": _FULL,
+        "full, last": {**_FULL, "attention": "last"},
+        "compress": {**_FULL, "units": 256, "embedding_size": 128, "pieces": 3000,
+                     "edges": [12, 18, 30], "epochs": 5, "rates": [3e-3]},
     },
-}  # fmt: skip
+}
 TINY = {
-    "pieces": 300, "edges": [20], "epochs": 2, "rates": [3e-3],
+    "pieces": 300, "edges": [20], "epochs": 2, "rates": [3e-3], "size": "full",
     "arms": {
         "general": {"units": 16, "embedding_size": 8, "attention": "general"},
         "compress": {"units": 16, "embedding_size": 8, "attention": "general"},
     },
-}  # fmt: skip
+}
+# fmt: on
+LENGTHS, DRAWS = (3, 6, 8, 11), 1000  # words of the source; draws of the bootstrap
 
 
 class Run(TextRun):
@@ -58,7 +65,9 @@ class Run(TextRun):
 
     def load(self, tiny):
         self.compresses = self.arm == "compress"
-        parts = [data.load_pairs(part, size="full") for part in ("train", "validation")]
+        parts = [
+            data.load_pairs(part, size=self.option("size")) for part in ("train", "validation")
+        ]
         if tiny:
             parts = [parts[0][:400], parts[1][:40]]
         if self.compresses:
@@ -128,10 +137,91 @@ def train(options):
     recipe = {**RECIPE, **(TINY if options.tiny else {})}
     rates = {**recipe, **recipe["arms"][options.arm]}["rates"]
     recipe["peak"] = options.peak or rates[-1]
-    if options.loop:
-        models._lstm.UNROLL = 0
     folder = options.folder / f"{recipe['peak']:g}"
-    Run(recipe, options.arm, options.seed, folder, options.tiny).train()
+    Run(recipe, options.arm, options.seed, folder, options.tiny, options.dtype).train()
+
+
+def references(part):
+    """``{English sentence: its French ones}`` of a held-out part, in its order."""
+    found = {}
+    for pair in data.load_pairs(part, size="full"):
+        found.setdefault(pair.english, []).append(pair.french)
+    return found
+
+
+def streams(found, most=None):
+    """References as sacrebleu wants them: a list for each, None where a sentence has fewer."""
+    return [list(r) for r in itertools.islice(itertools.zip_longest(*found), most)]
+
+
+def scores(hypotheses, found, draws=0):
+    """BLEU and chrF of translations, with one and with all references, and by length.
+
+    Args:
+        hypotheses: list of str, one for each of ``found``.
+        found: of ``references``.
+        draws: of the bootstrap that gives BLEU's interval of 95 %; 0: none.
+    """
+    one, every = streams(found.values(), 1), streams(found.values())
+    bleu = BLEU().corpus_score(hypotheses, one, n_bootstrap=draws or 1)
+    half = {"half_interval": bleu._ci} if draws else {}
+    words = [len(sentence.split()) for sentence in found]
+    by_length = {}
+    for low, high in itertools.pairwise(LENGTHS):
+        rows = [i for i, n in enumerate(words) if low <= n < high]
+        picked = [hypotheses[i] for i in rows], [[one[0][i] for i in rows]]
+        by_length[f"{low} to {high - 1}"] = BLEU().corpus_score(*picked).score
+    several = BLEU()
+    return {
+        "bleu": bleu.score, **half, "chrf": CHRF().corpus_score(hypotheses, one).score,
+        "bleu_all": several.corpus_score(hypotheses, every).score,
+        "chrf_all": CHRF().corpus_score(hypotheses, every).score,
+        "ratio": bleu.ratio, "by_length": by_length, "signature": str(several.get_signature()),
+    }  # fmt: skip
+
+
+def score(options):
+    """Score the best rate of each arm on the validation and test sentences; a record of all."""
+    runs = {p.parent: json.loads(p.read_text("utf8"))
+            for p in sorted(options.folder.glob("*/*/run.json"))}  # fmt: skip
+    best = {}
+    for folder, run in runs.items():
+        arm, loss = run["what"]["arm"], min(row["validation"] for row in run["curve"])
+        print(folder, f"{loss:.4f} nats per piece")
+        if arm not in best or loss < best[arm][0]:
+            best[arm] = (loss, folder)
+    parts, found = {part: references(part) for part in ("validation", "test")}, {}
+    for arm, (loss, folder) in best.items():
+        translator = Translator.load(folder / "model.keras")
+        found[arm] = {"run": str(folder.relative_to(options.folder)), "validation_nats": loss}
+        if arm == "compress":
+            continue
+        for part, pairs in parts.items():
+            hypotheses = translator.translate(list(pairs))
+            found[arm][part] = scores(hypotheses, pairs, DRAWS if part == "test" else 0)
+        print(arm, json.dumps(found[arm]["test"]), flush=True)
+        if arm == "full":
+            found[arm]["beams"] = {
+                width: scores(translator.translate(list(parts["validation"]), width),
+                              parts["validation"])
+                for width in (1, 2, 4, 8, 16)
+            }  # fmt: skip
+    runs = {str(p.relative_to(options.folder)): run for p, run in runs.items()}
+    write_record(options.out / "translation.json", "python -m benchmarks.translation",
+                 recipe=RECIPE, arms=found, runs=runs)  # fmt: skip
+
+
+def ship(options):
+    """Export the full translator and the compressor, each with the record of its run."""
+    for name, arm in (("translate-en-fr", "full"), ("compress", "compress")):
+        (path,) = options.folder.glob(f"*/{arm}-0/run.json")
+        run = json.loads(path.read_text("utf8"))
+        record = {
+            **text_models.export(name, Translator.load(path.parent / "model.keras")), **run,
+            "made_by": f"python -m benchmarks.translation train {arm}",
+        }  # fmt: skip
+        write_json(text_models.shipped_file(name).with_suffix(".json"), record)
+        print(f"{name}: {record['bytes']:,} bytes")
 
 
 def main():
@@ -140,14 +230,16 @@ def main():
     parser.add_argument("arm", nargs="?", choices=list(RECIPE["arms"]))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("build/translation"))
+    parser.add_argument("--out", type=Path, default=RECORDS)
     parser.add_argument("--peak", type=float, help="of the learning rate")
-    parser.add_argument("--loop", action="store_true", help="recurrences as loops of the "
-                        "backend: slower, but little to compile")  # fmt: skip
+    parser.add_argument("--dtype", help="mixed_bfloat16: faster where the processor has it")
     parser.add_argument("--tiny", action="store_true", help="a few sentences, for the tests")
     options = parser.parse_args()
     if options.command == "train":
         keep_memory()
         train(options)
+    else:
+        {"score": score, "ship": ship}[options.command](options)
 
 
 if __name__ == "__main__":

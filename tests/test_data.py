@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import compressions
 import make_data
 from ae_lib import claims, data, text, training
 from ae_lib._files import DataError, whole_file, write_json
@@ -29,8 +30,8 @@ def small():
 
 
 def test_every_shipped_file_is_the_recorded_one():
-    there = {p.name for p in _files.HERE.glob("*.npz")}
-    assert there == set(data.manifest())
+    there = {p.name for p in _files.HERE.iterdir() if p.suffix in (".npz", ".json")}
+    assert there - {"manifest.json"} == set(data.manifest())
     for name, entry in data.manifest().items():
         raw = (_files.HERE / name).read_bytes()
         assert len(raw) == entry["bytes"]
@@ -83,6 +84,30 @@ def test_a_damaged_file_is_refused(tmp_path, damage, words):
     assert isinstance(caught.value, OSError)
 
 
+def test_the_short_forms_are_of_test_sentences_with_words_left_out():
+    pairs = data.load_compressions()
+    assert len(pairs) == len(dict(pairs)) == 60
+    assert {sentence for sentence, _ in pairs} <= set(data.load_sentences("test"))
+    begins = 0
+    for sentence, short in pairs:
+        whole, kept = compressions.words(sentence), compressions.words(short)
+        assert 8 <= len(whole) <= 10
+        assert 3 <= len(kept) < len(whole)
+        left = iter(whole)
+        assert all(word in left for word in kept), "only words of the sentence, in its order"
+        assert short[0] == short[0].upper()
+        assert short[-1] in ".?!"
+        begins += whole[: len(kept)] == kept
+    assert begins == 30
+
+
+def test_damaged_short_forms_are_refused(tmp_path):
+    raw = (_files.HERE / "compressions.json").read_bytes()
+    (tmp_path / "compressions.json").write_bytes(raw.replace(b"think", b"thank", 1))
+    with pytest.raises(DataError, match=f"compressions.json: damaged: {len(raw):,} bytes"):
+        _files.read_checked("compressions.json", tmp_path)
+
+
 # -- making it ---------------------------------------------------------------------------
 
 
@@ -93,6 +118,33 @@ if DEBIAN.exists():  # Debian's package dataset-fashion-mnist
         np.savez_compressed(buffer, **make_data.fashion_subset(DEBIAN))
         made = hashlib.sha256(buffer.getvalue()).hexdigest()
         assert made == data.manifest()[SHIPPED]["sha256"]
+
+
+def test_the_short_forms_are_made_again_byte_for_byte():
+    made = make_data.compressions_file()
+    assert hashlib.sha256(made).hexdigest() == data.manifest()["compressions.json"]["sha256"]
+    checked = [line.strip() for line in compressions.CHECKED.strip().splitlines()]
+    assert set(checked[::2]) <= set(data.load_sentences("test")), "none is for nothing"
+    sentences = data.load_sentences("test")
+    proposals = {s: compressions.proposed(s) for s in sentences}
+    assert all(
+        proposals[s] not in (s, t) for s, t in zip(checked[::2], checked[1::2], strict=True)
+    )
+    changed = [s for s, short in data.load_compressions() if proposals[s] != short]
+    assert (len(changed), checked[1::2].count("-")) == (27, 3)
+
+
+@pytest.mark.parametrize(
+    "sentence, short",
+    [
+        ("I think you really like it, don't you?", "You like it?"),
+        ("Please come to me tomorrow.", "Come to me."),
+        ("If it rains, we stay at home.", "We stay at home."),
+        ("Tom is here.", "Tom is here."),
+    ],
+)
+def test_the_rules_leave_out_what_they_say(sentence, short):
+    assert compressions.proposed(sentence) == short
 
 
 # -- writing -----------------------------------------------------------------------------

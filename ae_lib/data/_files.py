@@ -21,8 +21,8 @@ def manifest():
     return {entry["file"]: entry for entry in entries}
 
 
-def read_npz(name, folder=HERE):
-    """Read a shipped ``.npz`` after checking its SHA-256 against the manifest.
+def read_checked(name, folder=HERE):
+    """Read a shipped file, as bytes, after checking its SHA-256 against the manifest.
 
     Raises:
         DataError: the file is missing or its bytes are not the recorded ones.
@@ -39,7 +39,12 @@ def read_npz(name, folder=HERE):
             f"{name}: damaged: {len(raw):,} bytes with SHA-256 {found[:12]}…, expected "
             f"{expected['bytes']:,} bytes with {expected['sha256'][:12]}…; reinstall ae_lib"
         )
-    with np.load(BytesIO(raw)) as stored:
+    return raw
+
+
+def read_npz(name, folder=HERE):
+    """The arrays of a shipped ``.npz``, by name; errors as ``read_checked``."""
+    with np.load(BytesIO(read_checked(name, folder))) as stored:
         return dict(stored)
 
 

@@ -5,14 +5,16 @@ Source: the Tatoeba project (tatoeba.org), in the selection of manythings.org/an
 """
 
 import hashlib
+import json
 from typing import NamedTuple
 
 import numpy as np
 
 from ae_lib._checks import brief
-from ae_lib.data._files import read_npz
+from ae_lib.data._files import read_checked, read_npz
 
 SHIPPED = "tatoeba_eng_fra.npz"
+COMPRESSIONS = "compressions.json"
 PARTS = ("train", "validation", "test")
 SMALL = 36_500  # sentences in the small training part
 
@@ -80,6 +82,26 @@ def load_pairs(split="train", *, size="small"):
         for english, own in rows.items()
         for i in own
     ]
+
+
+def load_compressions():
+    """Load test sentences of 8 to 10 words, each with one short form made by leaving words out.
+
+    A rule proposed the short forms (tools/compressions.py): it leaves out adverbs, openings such
+    as "I think", tag questions, and time, place and clause at the end. Then each was looked at,
+    and 27 were changed. Half of them are how their sentence begins.
+
+    Returns:
+        list of 60 tuples of two str: the sentence, its short form.
+
+    Raises:
+        DataError: (an OSError) the file is missing or damaged.
+
+    Example:
+        >>> load_compressions()[0]
+        ('Let me think it over for a couple of days.', 'Let me think it over.')
+    """
+    return [tuple(pair) for pair in json.loads(read_checked(COMPRESSIONS))]
 
 
 def _rows(split, size):

@@ -24,6 +24,7 @@ _MODULES = {
     "text": ("ch06",),
     "seq2seq": ("ch07",),
     "sentence_vae": ("ch08",),
+    "translation": ("ch09",),
     "language": ("ch10",),
     "gpu": ("ch12", "ch12_step"),
     "runs": ("ch13", "ch13_share"),

@@ -234,8 +234,8 @@ class PairModel(TokenModel):
                 f"{name}: expected shape (n, 2, T), what is seen and what should be, got "
                 f"{array.shape}; make it by text.pairs(seen, tokens)"
             )
-        flat = super().check_tokens(array.reshape(-1, array.shape[2]), name)
-        return flat.reshape(-1, 2, flat.shape[1])
+        flat = super().check_tokens(array.reshape(2 * len(array), array.shape[2]), name)
+        return flat.reshape(len(array), 2, flat.shape[1])
 
     def check_one(self, tokens, name="tokens"):
         """Return one version, int32 (n, T), or say what is wrong with it."""

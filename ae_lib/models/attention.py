@@ -107,9 +107,7 @@ class AttentionSeq2Seq(PairModel, TiedModel):
         zeros = ops.zeros((ops.shape(tokens)[0], self.units // 2), dtype=self.compute_dtype)
         outputs, last, _ = self.forwards.run(self.forwards.project(x), zeros, zeros, there)
         x, backwards = ops.flip(x, axis=0), self.backwards
-        back, first, _ = backwards.run(
-            backwards.project(x), zeros, zeros, ops.flip(there, axis=0)
-        )
+        back, first, _ = backwards.run(backwards.project(x), zeros, zeros, ops.flip(there, axis=0))
         values = ops.concatenate([outputs, ops.flip(back, axis=0)], axis=-1) * there
         values = self.drop(ops.transpose(values, (1, 0, 2)), training=training)
         ends = self.drop(ops.concatenate([last, first], axis=-1), training=training)
@@ -185,6 +183,8 @@ class AttentionSeq2Seq(PairModel, TiedModel):
 
     def align(self, pairs):
         """The attention's weights of each step, <eos>'s the last: float32 (n, T + 1, T) array.
+
+        With the attention "last" there is one vector to look at: (n, T + 1, 1), all ones.
 
         Args:
             pairs: int (n, 2, T), of ``text.pairs``.

@@ -48,9 +48,7 @@ class RecurrentLM(TiedModel):
         dtype=None,
         **options,
     ):
-        super().__init__(
-            vocabulary_size, units, embedding_size, matmul_dtype, dtype, **options
-        )
+        super().__init__(vocabulary_size, units, embedding_size, matmul_dtype, dtype, **options)
         self.dropout = share(dropout, "dropout", one=False)
         self.lstm = self._lstm(units, embedding_size, "lstm")
         self._output()

@@ -62,9 +62,7 @@ class Seq2SeqAutoencoder(TiedModel):
         dtype=None,
         **options,
     ):
-        super().__init__(
-            vocabulary_size, units, embedding_size, matmul_dtype, dtype, **options
-        )
+        super().__init__(vocabulary_size, units, embedding_size, matmul_dtype, dtype, **options)
         self.code_size = as_size(code_size, "code_size")
         self.word_dropout = share(word_dropout, "word_dropout", one=False)
         self.encoder = self._lstm(units, embedding_size, "encoder")

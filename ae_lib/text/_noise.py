@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ae_lib._checks import as_size, as_whole, share
+from ae_lib._checks import as_list, as_size, as_whole, brief, positive_number, share
 from ae_lib.text._vocabulary import PAD, UNK, as_texts
 
 
@@ -44,14 +44,16 @@ def disturbed(sentences, *, seed=0, more=(0.2, 1.0), reach=3.0):
         sentences: list of str, at least two.
         seed: int ≥ 0.
         more: least and greatest number of added words, as a share of the sentence's own; they
-            are words of one other sentence, drawn anew for each, its first one left out.
+            are words of one other sentence, drawn anew for each, its first one left out. Fewer
+            are added where it has no more.
         reach: a word's new place is its old one and a random number below this, in order.
 
     Returns:
         list of str: the number of the sentence's words, a colon, and the disturbed copy.
 
     Raises:
-        TypeError, ValueError: no list of str, fewer than two, a negative seed.
+        TypeError, ValueError: no list of str, fewer than two, a negative seed; ``more`` is no
+            pair of rising numbers ≥ 0, ``reach`` no number ≥ 0.
 
     Example:
         >>> disturbed(["Tom is here.", "I see you."], more=(0, 0), reach=1)[0]
@@ -60,17 +62,26 @@ def disturbed(sentences, *, seed=0, more=(0.2, 1.0), reach=3.0):
     sentences = as_texts(sentences, "sentences")
     if len(sentences) < 2:
         raise ValueError("sentences: one has no other's words; expected at least two")
+    least, most = _pair(more, "more")
+    reach = positive_number(reach, "reach", zero=True)
     rng, result = np.random.default_rng(as_size(seed, "seed", least=0)), []
     words = [sentence.split() for sentence in sentences]
     others = (np.arange(len(words)) + rng.integers(1, len(words), len(words))) % len(words)
     for own, other in zip(words, (words[i][1:] for i in others), strict=True):
-        count = min(len(other), int(np.ceil(rng.uniform(*more) * len(own))))
+        count = min(len(other), int(np.ceil(rng.uniform(least, most) * len(own))))
         mixed = list(own)
         for word in rng.permutation(other)[:count].tolist():
             mixed.insert(int(rng.integers(len(mixed) + 1)), word)
         order = np.argsort(np.arange(len(mixed)) + rng.uniform(0, reach, len(mixed)))
         result.append(f"{len(own)}: " + " ".join(mixed[i] for i in order))
     return result
+
+
+def _pair(values, name):
+    numbers = [positive_number(v, name, zero=True) for v in as_list(values, name, "two numbers")]
+    if len(numbers) != 2 or numbers[0] > numbers[1]:
+        raise ValueError(f"{name}: expected two numbers that rise, got {brief(numbers)}")
+    return numbers
 
 
 def pairs(seen, tokens):

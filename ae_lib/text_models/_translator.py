@@ -1,6 +1,7 @@
 """Sentences to other sentences, with beam search, and which word came from which."""
 
 import numpy as np
+from keras import ops
 
 from ae_lib import decoding, text
 from ae_lib._checks import as_size
@@ -50,9 +51,12 @@ class Translator(TextModel):
 
     def tokens(self, sentences):
         """The pieces that are read, int32 (n, T), T ≥ 1. TypeError: not a list of str."""
-        rows = self.vocabulary.encode_all(text.as_texts(sentences, "sentences"))
-        rows = [row[: self.longest] for row in rows]
-        return text.pad(rows, max(1, *map(len, rows), 1))
+        return _padded(self._rows(sentences))
+
+    def _rows(self, texts, name="sentences"):
+        """The ids of the pieces that are read, a list a text."""
+        rows = self.vocabulary.encode_all(text.as_texts(texts, name))
+        return [row[: self.longest] for row in rows]
 
     def translate(self, sentences, beam_width=4, *, batch_size=128):
         """The best translation that a beam search finds (Wu et al. 2016).
@@ -69,14 +73,16 @@ class Translator(TextModel):
             TypeError, ValueError: no list of str, a size below 1.
         """
         width, size = as_size(beam_width, "beam_width"), as_size(batch_size, "batch_size")
-        sentences = text.as_texts(sentences, "sentences")
-        rows = [row[: self.longest] for row in self.vocabulary.encode_all(sentences)]
-        found = [""] * len(rows)
-        order = sorted((i for i, row in enumerate(rows) if row), key=lambda i: len(rows[i]))
-        for start in range(0, len(order), size):
-            some = order[start : start + size]
-            read = text.pad([rows[i] for i in some])
-            limit = min(self.longest + 1, 2 * read.shape[1] + 10)
+        rows = self._rows(sentences)
+        found, full = [""] * len(rows), [i for i, row in enumerate(rows) if row]
+        # What is read is filled up to one of a few lengths, each with a limit of its own for what
+        # is written: no text's translation depends on the others, and little is compiled.
+        limits = {edge: 2 * edge + 10 for edge in (8, 16, 24) if 2 * edge + 10 <= self.longest}
+        limits[self.longest] = self.longest + 1
+        batches = text.bucket_batches([len(rows[i]) for i in full], size, [*limits])
+        for edge, places in batches:
+            some = [full[place] for place in places]
+            read, limit = text.pad([rows[i] for i in some], edge), limits[edge]
             if width == 1:
                 words = decoding.greedy(self.model, read, max_length=limit)
             else:
@@ -92,22 +98,24 @@ class Translator(TextModel):
             sources, targets: lists of str, as many.
 
         Returns:
-            list of float64 arrays, one a pair: the nats of its pieces and of <eos>.
+            list of float64 arrays, one a pair: the nats of its pieces and of <eos>. Of a text
+            that ``reads`` says is too long, the first pieces count alone.
 
         Raises:
             TypeError, ValueError: no lists of str, or of different length.
         """
-        pairs = text.pairs(self.tokens(sources), self.tokens(targets))
-        found, lengths = [], (pairs[:, 1] != text.PAD).sum(1)
-        for start in range(0, len(pairs), 256):
-            logits = np.asarray(self.model.predict_on_batch(pairs[start : start + 256]), "float64")
+        sources, targets = self._rows(sources, "sources"), self._rows(targets, "targets")
+        if len(sources) != len(targets):
+            raise ValueError(f"targets: {len(targets)} texts, but sources has {len(sources)}")
+        found = []
+        for start in range(0, len(targets), 64):
+            read, written = (rows[start : start + 64] for rows in (sources, targets))
+            logits = self.model(text.pairs(_padded(read), _padded(written)))
+            logits = ops.convert_to_numpy(logits).astype("float64")
             logits -= logits.max(-1, keepdims=True)
             logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
-            for row, length, own in zip(
-                pairs[start : start + 256, 1], lengths[start : start + 256], logits, strict=True
-            ):
-                pieces = [*row[:length], EOS]
-                found.append(-own[np.arange(length + 1), pieces])
+            for row, own in zip(written, logits, strict=True):
+                found.append(-own[np.arange(len(row) + 1), [*row, EOS]])
         return found
 
     def align(self, source, target):
@@ -118,7 +126,8 @@ class Translator(TextModel):
 
         Returns:
             float32 (pieces of the target + 1, pieces of the source) array; the last row is that
-            of <eos>, and a row sums to 1. ``vocabulary.split`` gives the pieces.
+            of <eos>, and a row sums to 1. ``vocabulary.split`` gives the pieces. One column,
+            of ones, if the model's attention is "last".
 
         Raises:
             TypeError, ValueError: no str, an empty text; a model without such weights.
@@ -128,9 +137,16 @@ class Translator(TextModel):
                 f"align: a {type(self.model).__name__} has several such weights a layer; "
                 "take an AttentionSeq2Seq"
             )
-        read, written = self.tokens([source]), self.tokens([target])
-        for tokens, name in ((read, "source"), (written, "target")):
-            if not tokens.any():
+        both = []
+        for given, name in ((source, "source"), (target, "target")):
+            both.append(_padded(self._rows([given], name)))
+            if not both[-1].any():
                 raise ValueError(f"{name}: an empty text has no pieces to align")
+        read, written = both
         weights = self.model.align(text.pairs(read, written))[0]
         return weights[: written.shape[1] + 1, : read.shape[1]]
+
+
+def _padded(rows):
+    """Lists of ids as int32 (n, T), T ≥ 1."""
+    return text.pad(rows, max(map(len, [*rows, [0]])))

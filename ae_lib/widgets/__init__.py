@@ -15,8 +15,9 @@ _HOMES = {
     "NextWords": "next_words",
     "SentencePath": "sentence_path",
     "AttributePath": "attribute_path",
+    "Translate": "translate",
 }
-__all__ = ["LatentMap", "NextWords", "SentencePath", "AttributePath"]
+__all__ = ["LatentMap", "NextWords", "SentencePath", "AttributePath", "Translate"]
 
 
 def __getattr__(name):

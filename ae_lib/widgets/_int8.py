@@ -1,8 +1,9 @@
-"""A text autoencoder in 8-bit numbers: what the browser is given, and its sums in NumPy.
+"""A model of text in 8-bit numbers: what the browser is given, and its sums in NumPy.
 
 One block of bytes: the length of a JSON header (4 bytes, little-endian), the header, then
 the arrays where the header says they are. A matrix is stored row by row, one row for each
-value that it puts out, as int8 and a float32 scale a row; vectors are float32.
+value that it puts out, as int8 and a float32 scale a row; vectors are float32. A translator's
+matrices have the steps of a file of 8 bits: of a model from such a file the copy is exact.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import zipfile
 import numpy as np
 
 FORMAT = "ae-lib text autoencoder int8 1"
+TRANSLATOR = "ae-lib translator int8 1"
 MAX_LENGTH = 48
 _PAD, _BOS, _EOS = 0, 2, 3
 # Name by ``named_weights``: whether its rows, turned, are what the browser multiplies by.
@@ -32,6 +34,17 @@ _VECTORS = (
     "word_bias", "encoder.bias", "to_code.bias", "to_h.bias", "to_c.bias", "decoder.bias",
     "to_word.bias",
 )  # fmt: skip
+# Of a translator: the names for each attention that the page computes.
+_DENSE, _LSTM = ("kernel", "bias"), ("kernel", "recurrent_kernel", "bias")
+_PARTS = {"to_h": _DENSE, "to_c": _DENSE, "to_word": _DENSE}
+_PARTS |= dict.fromkeys(("forwards", "backwards", "asker", "writer"), _LSTM)
+_DOT = {"embedding", "word_bias", *(f"{part}.{w}" for part in _PARTS for w in _PARTS[part])}
+_GENERAL = _DOT | {"to_key.kernel"}
+ATTENTIONS = {
+    "dot": _DOT,
+    "general": _GENERAL,
+    "additive": _GENERAL | {"to_query.kernel", "to_score"},
+}
 
 
 def quantise(rows):
@@ -56,12 +69,13 @@ def quantise(rows):
     return np.clip(np.rint(rows / scale[:, None]), -127, 127).astype("int8"), scale
 
 
-def pack(weights, vocabulary):
+def pack(weights, vocabulary, attention=None):
     """The bytes for the browser.
 
     Args:
         weights: arrays by the names of ``ae_lib.text_models.named_weights``.
-        vocabulary: record of the ``ae_lib.text.Vocabulary``, a dict (``to_record``).
+        vocabulary: record of the model's vocabulary, a dict (``to_record``).
+        attention: of a translator, one of ``ATTENTIONS``; None: an autoencoder.
 
     Returns:
         bytes, the same for the same arguments.
@@ -70,6 +84,8 @@ def pack(weights, vocabulary):
         ValueError: a weight is missing, unknown, NaN or of a shape that fits no other.
     """
     weights = {name: np.asarray(array, "float32") for name, array in weights.items()}
+    if attention is not None:
+        return _pack_translator(weights, vocabulary, attention)
     weights.pop("beta", None)  # of a SentenceVAE, whose codes' means alone are kept
     if wrong := set(weights) ^ {*_MATRICES, *_VECTORS}:
         raise ValueError(f"weights: missing or unknown: {', '.join(sorted(wrong))}")
@@ -78,7 +94,6 @@ def pack(weights, vocabulary):
         if weights[name].shape[-1] == 2 * size:
             weights[name] = weights[name][..., :size]
     _check_shapes(weights, len(vocabulary["tokens"]))
-    parts, entries, at = [], {}, 0
     arrays = {name: weights[name] for name in _VECTORS}
     for name, turned in _MATRICES.items():
         try:
@@ -86,20 +101,54 @@ def pack(weights, vocabulary):
         except ValueError as error:
             raise ValueError(f"weights: {name}: {error}") from None
         arrays[name + ".scale"], arrays[name] = scale, rows
+    return _block(FORMAT, arrays, {name: vocabulary[name] for name in ("tokens", "names")})
+
+
+def _pack_translator(weights, vocabulary, attention):
+    if wrong := set(weights) ^ ATTENTIONS.get(attention, set()):
+        raise ValueError(f"weights: missing or unknown: {', '.join(sorted(wrong))}")
+    arrays = {"merges": merges_of(vocabulary).astype("uint16")}
+    for name in sorted(weights):
+        array = _finite(weights[name], name)
+        if array.ndim == 2:  # as text_models writes it to a file of 8 bits
+            top = np.abs(array).max(axis=0, initial=0)
+            scale = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1) / 63))).astype("float32")
+            rows = np.rint(array / scale).astype("int8")
+            arrays[name + ".scale"], array = scale, rows if name == "embedding" else rows.T
+        arrays[name] = array
+    return _block(TRANSLATOR, arrays, {"attention": attention})
+
+
+def merges_of(vocabulary):
+    """The pairs of pieces that are joined, in order, by their numbers without specials, (m, 2).
+
+    ``vocabulary`` is the record of a ``Subwords``.
+    """
+    stored = json.loads(vocabulary["model"])["model"]
+    pairs = [pair if isinstance(pair, list) else pair.split(" ") for pair in stored["merges"]]
+    ids = stored["vocab"]
+    return np.array([[ids[a], ids[b]] for a, b in pairs]).reshape(-1, 2)
+
+
+def _block(kind, arrays, more):
+    """The block of bytes: see this module."""
+    parts, entries, at = [], {}, 0
     # float32 first: each array stands at a multiple of its own width.
-    for name in sorted(arrays, key=lambda name: arrays[name].dtype == np.int8):
-        array = arrays[name]
-        if not np.isfinite(array).all():
-            raise ValueError(f"weights: {name}: some values are NaN or infinite")
-        kind = "int8" if array.dtype == np.int8 else "float32"
-        entries[name] = {"kind": kind, "shape": list(array.shape), "at": at}
-        parts.append(array.astype("<f4" if kind == "float32" else "i1").tobytes())
+    for name in sorted(arrays, key=lambda name: -arrays[name].itemsize):
+        array = _finite(arrays[name], name)
+        entries[name] = {"kind": str(array.dtype), "shape": list(array.shape), "at": at}
+        parts.append(array.astype(array.dtype.newbyteorder("<")).tobytes())
         at += len(parts[-1])
-    header = {"format": FORMAT, "bytes": at, "arrays": entries}
-    header |= {name: vocabulary[name] for name in ("tokens", "names")}
+    header = {"format": kind, "bytes": at, "arrays": entries, **more}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     return b"".join([len(text).to_bytes(4, "little"), text, *parts])
+
+
+def _finite(array, name):
+    if not np.isfinite(array).all():
+        raise ValueError(f"weights: {name}: some values are NaN or infinite")
+    return array
 
 
 def unpack(raw):
@@ -111,20 +160,25 @@ def unpack(raw):
     size = 4 + int.from_bytes(raw[:4], "little")
     try:
         header = json.loads(raw[4:size])
-        right = header["format"] == FORMAT and len(raw) == size + header["bytes"]
+        known = header["format"] in (FORMAT, TRANSLATOR)
+        right = known and len(raw) == size + header["bytes"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"raw: not a packed text autoencoder ({error})") from None
+        raise ValueError(f"raw: not a packed model of text ({error})") from None
     if not right:
-        raise ValueError(f"raw: {len(raw):,} bytes are not a whole {FORMAT!r}")
-    stored = {}
+        raise ValueError(f"raw: {len(raw):,} bytes are not a whole packed model of text")
+    stored, arrays = {}, {}
     for name, entry in header["arrays"].items():
-        kind = "<f4" if entry["kind"] == "float32" else "i1"
+        kind = np.dtype(entry["kind"]).newbyteorder("<")
         count, start = int(np.prod(entry["shape"])), size + entry["at"]
         stored[name] = np.frombuffer(raw, kind, count, start).reshape(entry["shape"])
-    arrays = {name: stored[name] for name in _VECTORS}
-    for name, turned in _MATRICES.items():
-        matrix = stored[name].astype("float32") * stored[name + ".scale"][:, None]
-        arrays[name] = np.ascontiguousarray(matrix.T) if turned else matrix
+    by_column = header["format"] == TRANSLATOR  # its table, where a row is a word
+    for name, array in stored.items():
+        if (scale := stored.get(name + ".scale")) is None:
+            arrays |= {} if name.endswith(".scale") else {name: array}
+        elif name == "embedding":
+            arrays[name] = array * (scale if by_column else scale[:, None])
+        else:
+            arrays[name] = np.ascontiguousarray((array * scale[:, None]).T)
     return header, arrays
 
 
@@ -142,40 +196,43 @@ def page_script(name, raw):
 
 
 def pack_file(path):
-    """The bytes for the browser, of a file of a ``TextAutoencoder`` or ``TextVAE``, without Keras.
+    """The bytes for the browser, of a file of one of the models of ``pack_model``, without Keras.
 
     Raises:
         ValueError: no such file, damaged, or another model.
     """
     import h5py
 
-    known, weights = {*_MATRICES, *_VECTORS}, {}
+    known, weights = {*_MATRICES, *_VECTORS, *ATTENTIONS["additive"]}, {}
 
     def take(path, group):  # Keras notes there whose weights these are, and keeps their order
         if layer := group.attrs.get("name"):
-            kinds = (f"{layer}.{kind}" for kind in ("kernel", "recurrent_kernel", "bias"))
-            names = [name for name in kinds if name in known]
-            names = ["embedding", "word_bias"] if path == "vars" else names
+            names = [name for name in (f"{layer}.{kind}" for kind in _LSTM) if name in known]
+            if path == "vars":
+                score = ["to_score"] if attention == "additive" else []
+                names = ["embedding", *score, "word_bias"]
             weights.update({n: group[str(i)][()] for i, n in enumerate(names)})
 
     try:
         with zipfile.ZipFile(path) as archive:
             vocabulary = json.loads(archive.read("ae_lib.json"))["vocabularies"]["vocabulary"]
+            config = json.loads(archive.read("config.json"))["config"]
+            attention = config.get("attention")
             with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as stored:
                 stored.visititems(take)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name}: not a whole TextAutoencoder ({error})") from error
-    return pack(weights, vocabulary)
+    return pack(weights, vocabulary, attention)
 
 
-def pack_model(autoencoder):
-    """The bytes for the browser, of an ``ae_lib.text_models.TextAutoencoder``."""
+def pack_model(model):
+    """The bytes for the browser, of a ``TextAutoencoder``, ``TextVAE`` or ``Translator``."""
     from keras.ops import convert_to_numpy
 
     from ae_lib.text_models import named_weights
 
-    weights = {k: convert_to_numpy(w) for k, w in named_weights(autoencoder.model).items()}
-    return pack(weights, autoencoder.vocabulary.to_record())
+    weights = {k: convert_to_numpy(w) for k, w in named_weights(model.model).items()}
+    return pack(weights, model.vocabulary.to_record(), getattr(model.model, "attention", None))
 
 
 class Int8Model:
@@ -221,8 +278,70 @@ class Int8Model:
         return x + w[part + ".bias"]
 
 
+class Int8Translator:
+    """A translator with the packed weights, which reads one sentence; for ``decoding.beam``.
+
+    Args:
+        raw: what ``pack`` gave.
+        ids: of the pieces to read, not empty.
+    """
+
+    def __init__(self, raw, ids):
+        header, self._w = unpack(raw)
+        self.attention, w = header["attention"], self._w
+        halves, ends = [], []
+        for part, turn in (("forwards", 1), ("backwards", -1)):
+            h = c = np.zeros(len(w[part + ".recurrent_kernel"]), "float32")
+            outputs = []
+            for piece in ids[::turn]:
+                h, c = self._lstm(part, w["embedding"][piece], h, c)
+                outputs.append(h)
+            halves.append(np.array(outputs[::turn]))
+            ends.append(h)
+        self._values, ends = np.concatenate(halves, axis=1), np.concatenate(ends)
+        self._keys = self._values @ w.get("to_key.kernel", np.eye(len(ends), dtype="float32"))
+        first = [ends @ w[f"{part}.kernel"] + w[f"{part}.bias"] for part in ("to_h", "to_c")]
+        self._first = np.array([np.tanh(first[0]), first[1], 0 * ends, 0 * ends])
+
+    def initial_state(self, rows):
+        """As ``ae_lib.decoding`` wants it; every row is the sentence."""
+        return tuple(np.repeat(self._first[:, None], len(rows), axis=1))
+
+    def step(self, state, words):
+        """``(logits, state)``; see ``ae_lib.decoding``."""
+        from keras.ops import convert_to_numpy
+
+        w = self._w
+        asking, cell, h, c = map(convert_to_numpy, state)
+        asking, cell = self._lstm("asker", w["embedding"][convert_to_numpy(words)], asking, cell)
+        both = np.concatenate([asking, self._weights(asking) @ self._values], axis=-1)
+        h, c = self._lstm("writer", both, h, c)
+        vectors = h @ w["to_word.kernel"] + w["to_word.bias"]
+        return vectors @ w["embedding"].T + w["word_bias"], (asking, cell, h, c)
+
+    def align(self, words):
+        """The attention's weights at each of the words written, float32 (words, pieces read)."""
+        (h, c), asked = self._first[:2], []
+        for word in [_BOS, *words[:-1]]:
+            h, c = self._lstm("asker", self._w["embedding"][word], h, c)
+            asked.append(h)
+        return self._weights(np.array(asked))
+
+    def _weights(self, questions):
+        scores = questions @ self._keys.T
+        if self.attention == "additive":
+            asked = questions @ self._w["to_query.kernel"]
+            scores = np.tanh(self._keys + asked[:, None]) @ self._w["to_score"]
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def _lstm(self, part, x, h, c):
+        s = x @ self._w[part + ".kernel"] + h @ self._w[part + ".recurrent_kernel"]
+        return _cell(s + self._w[part + ".bias"], c)
+
+
 def _cell(s, c):
-    i, f, g, o = np.split(s, 4)
+    i, f, g, o = np.split(s, 4, axis=-1)
     c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
     return _sigmoid(o) * np.tanh(c), c
 

@@ -4,10 +4,12 @@ import base64
 import html
 import json
 import re
+from pathlib import Path
 
 from ae_lib._checks import brief
 
 _EXPORT = re.compile(r"^export default \{ render \};\s*$", re.MULTILINE)
+_IMPORT = re.compile(r'^import \{ (.*) \} from "\./(\w+\.js)";$', re.MULTILINE)
 
 
 def as_name(name, example):
@@ -31,6 +33,29 @@ def payload_text(payload):
     return text.replace("<", "\\u003c")
 
 
+def bundled(module):
+    """An explorer's ES module, with what it imports of another's file in its place.
+
+    Raises:
+        ValueError: no such function or constant at the top level of that file.
+    """
+
+    def declared(found):
+        other = Path(__file__).with_name(found[2]).read_text("utf8")
+        return "\n".join(_declaration(other, name, found[2]) for name in found[1].split(", "))
+
+    return _IMPORT.sub(declared, module)
+
+
+def _declaration(module, name, file):
+    """A function or constant of a module, up to the next one or a comment."""
+    start, end = r"^(?:async )?(?:function|const) ", r"(?=^(?:async|function|const|export|//) )"
+    found = re.search(rf"{start}{name}\b.*?{end}", module, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise ValueError(f"module: imports {name}, which {file} does not declare")
+    return found[0].rstrip()
+
+
 def classic_script(module):
     """An explorer's ES module as a classic script that mounts the explorers of the page.
 
@@ -39,6 +64,7 @@ def classic_script(module):
     Raises:
         ValueError: the module does not end as expected, or would end the script element.
     """
+    module = bundled(module)
     if len(_EXPORT.findall(module)) != 1:
         raise ValueError("module: expected one line 'export default { render };'")
     if re.search(r"</script|<!--", module, re.IGNORECASE):

@@ -94,7 +94,7 @@ class AttributePath(PathExplorer):
                     "past": _attributes._PAST.pattern,
                 },
                 "bytes": len(self._raw),
-                "weights": beside_the_page(self._raw, pack_model, SHIPPED, PAGE_FILE),
+                "weights": beside_the_page(self._raw, SHIPPED, PAGE_FILE),
             }
         )
         super().__init__(sentence=sentences[0], target=target, strength=strength, payload=payload)

@@ -7,6 +7,7 @@ import numpy as np
 import traitlets
 
 from ae_lib.widgets._explorer import Explorer
+from ae_lib.widgets._int8 import merges_of
 from ae_lib.widgets._static import as_name, base64_text, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("next_words.js")
@@ -107,9 +108,10 @@ def pack(language_model):
     ]
     names = {"vocabulary": "vocabulary_size", "layers": "depth"}
     sizes = ("vocabulary", "width", "layers", "heads", "length")
+    merges = merges_of(language_model.vocabulary.to_record())
     return {
         "sizes": {name: getattr(model, names.get(name, name)) for name in sizes},
-        "merges": base64_text(_merges(language_model.vocabulary).astype("<u2").tobytes()),
+        "merges": base64_text(merges.astype("<u2").tobytes()),
         "matrices": base64_text(b"".join(whole)),
         "steps": base64_text(np.log2(np.concatenate(steps)).astype("i1").tobytes()),
         "vectors": base64_text(
@@ -129,11 +131,3 @@ def _as_transformer(language_model):
             f"LanguageModel of a TransformerLM, got {type(inner).__name__}"
         )
     return language_model
-
-
-def _merges(vocabulary):
-    """The pairs of pieces that are joined, in order, by their numbers without specials, (m, 2)."""
-    stored = json.loads(vocabulary.to_record()["model"])["model"]
-    pairs = [pair if isinstance(pair, list) else pair.split(" ") for pair in stored["merges"]]
-    ids = stored["vocab"]
-    return np.array([[ids[a], ids[b]] for a, b in pairs]).reshape(-1, 2)

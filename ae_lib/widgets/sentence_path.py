@@ -9,7 +9,7 @@ import traitlets
 from ae_lib import text
 from ae_lib._checks import share
 from ae_lib.widgets._explorer import Explorer
-from ae_lib.widgets._int8 import Int8Model, fingerprint, pack_model
+from ae_lib.widgets._int8 import Int8Model, fingerprint, pack_file, pack_model
 from ae_lib.widgets._static import as_name, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("sentence_path.js")
@@ -123,7 +123,7 @@ class SentencePath(PathExplorer):
                 "unknown": [unknown_words(self._vocabulary, end) for end in ends],
                 "examples": examples,
                 "bytes": len(self._raw),
-                "weights": beside_the_page(self._raw, pack_model, SHIPPED, PAGE_FILE),
+                "weights": beside_the_page(self._raw, SHIPPED, PAGE_FILE),
             }
         )
         super().__init__(first=ends[0], second=ends[1], t=t, payload=payload)
@@ -167,14 +167,13 @@ def unknown_words(vocabulary, sentence):
     return [t if t in sentence else t[0].upper() + t[1:] for t in unknown]
 
 
-def beside_the_page(raw, pack, name, file):
+def beside_the_page(raw, name, file):
     """Where a page finds these weights: the shipped model's have a file there, else None."""
     from ae_lib import text_models
 
     try:
-        path = text_models.shipped_file(name)
-        shipped = pack(text_models.SHIPPED[name][1].load(path))
-    except (OSError, ValueError):  # none, or no whole one
+        shipped = pack_file(text_models.shipped_file(name))
+    except ValueError:  # none, or no whole one
         return None
     if shipped != raw:
         return None

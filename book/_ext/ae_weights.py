@@ -1,8 +1,8 @@
-"""The shipped models of codes beside the pages, for the explorers that run them there.
+"""Shipped models beside the pages, for the explorers that run them there.
 
-``_static/text_autoencoder.js`` and ``sentence_vae.js`` hold the weights in 8 bits, made anew
-when the model or the way it is packed has changed. A page asks for one when its reader does;
-see ``ae_lib.widgets.SentencePath`` and ``AttributePath``.
+``_static/text_autoencoder.js`` and the others hold the weights in 8 bits, made anew when the
+model or the way it is packed has changed. A page asks for one when its reader does; see
+``ae_lib.widgets.SentencePath``, ``AttributePath`` and ``Translate``.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from ae_lib.widgets import _int8
 
 NAME, FILE = "text-autoencoder", "text_autoencoder.js"
 MODEL = Path(_int8.__file__).parents[1] / "weights" / "text_autoencoder.keras"
-VAE, VAE_FILE = "sentence-vae", "sentence_vae.js"
+OTHERS = {"sentence-vae": "sentence_vae.js", "translate-en-fr": "translate_en_fr.js"}
 
 
 def write_weights(static, model=MODEL, name=NAME, file=FILE):
@@ -46,7 +46,8 @@ def finished(app, exception):
     if not exception and app.builder.name == "html":
         static = Path(app.outdir) / "_static"
         write_weights(static)
-        write_weights(static, MODEL.with_name("sentence_vae.keras"), VAE, VAE_FILE)
+        for name, file in OTHERS.items():
+            write_weights(static, MODEL.with_name(file).with_suffix(".keras"), name, file)
 
 
 def setup(app):

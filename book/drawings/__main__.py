@@ -9,7 +9,10 @@ import importlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-MODULES = ("dense", "beyond", "generative", "text", "lstm", "sentences", "language", "machines")
+MODULES = (
+    "dense", "beyond", "generative", "text", "lstm", "sentences", "translation", "language",
+    "machines",
+)  # fmt: skip
 
 
 def drawings():

@@ -1,0 +1,158 @@
+"""A sentence, its French translation and the attention, computed in the reader's browser."""
+
+import json
+import pathlib
+
+import numpy as np
+import traitlets
+
+from ae_lib import text
+from ae_lib.widgets._explorer import Explorer
+from ae_lib.widgets._int8 import ATTENTIONS, Int8Translator, pack_model
+from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
+from ae_lib.widgets.sentence_path import PathExplorer, beside_the_page
+
+_MODULE = pathlib.Path(__file__).with_name("translate.js")
+# The shipped model's name, and its file beside the pages.
+SHIPPED, PAGE_FILE = "translate-en-fr", "translate_en_fr.js"
+_BEAM, _PENALTY = 4, 0.6  # as in ``Translator.translate``
+_CHARACTERS = 1000
+
+
+class Translate(Explorer):
+    """Explorer of a translator, live in a notebook and in the published page.
+
+    The reader writes or picks an English sentence and sees its French translation and the
+    attention: of each piece written, the weights of the pieces read. All is computed in the
+    browser, by the beam search of ``Translator.translate``, with a copy of the model whose
+    weights have 8 bits and which comes when it is asked for. Of a model from a file of 8 bits
+    the copy is exact. Before it has come, the translations of ``sentences``, computed here with
+    that copy, can be looked at. In the published page the copy is the shipped model's: an
+    explorer of another model has there the stored translations alone.
+
+    Args:
+        translator: ``ae_lib.pretrained("translate-en-fr")``, or another
+            ``ae_lib.text_models.Translator`` from English to French of an ``AttentionSeq2Seq``
+            with the attention "dot", "general" or "additive".
+        sentences: list of English sentences to pick from, of at most 1,000 characters each;
+            the first is shown at first.
+        name: the explorer's name in the page: lower-case letters, digits and hyphens.
+
+    Attributes:
+        sentence: str; set it, or ``observe`` it.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above; the message says how.
+
+    Example:
+        >>> from ae_lib import models, text, text_models
+        >>> vocabulary = text.Subwords.build(["Tom is here.", "Tom est ici."], 270)
+        >>> model = models.AttentionSeq2Seq(len(vocabulary), units=8, embedding_size=8)
+        >>> explorer = Translate(text_models.Translator(model, vocabulary), ["Tom is here."])
+        >>> explorer.sentence
+        'Tom is here.'
+    """
+
+    _esm = bundled(_MODULE.read_text("utf8"))
+    _answer = PathExplorer._answer  # the browser asks for the weights
+    sentence = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, translator, sentences, *, name="translate"):
+        self._name = as_name(name, "translate")
+        sentences = text.as_texts(sentences, "sentences")
+        if not sentences:
+            raise ValueError("sentences: empty; expected at least one sentence")
+        sentences = [_as_sentence(s, f"sentences[{i}]") for i, s in enumerate(sentences)]
+        self._raw = pack_model(_as_translator(translator))
+        stored = [_translated(self._raw, translator, s) for s in dict.fromkeys(sentences)]
+        payload = payload_text(
+            {
+                "name": name,
+                "stored": stored,
+                "width": _BEAM,
+                "penalty": _PENALTY,
+                "longest": translator.longest,
+                "characters": _CHARACTERS,
+                "bytes": len(self._raw),
+                "weights": beside_the_page(self._raw, SHIPPED, PAGE_FILE),
+            }
+        )
+        super().__init__(sentence=sentences[0], payload=payload)
+        self.on_msg(self._answer)
+
+    @traitlets.validate("sentence")
+    def _readable(self, proposal):
+        try:
+            return _as_sentence(proposal.value, "sentence")
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
+
+    def html(self):
+        """The explorer for a page without a kernel: a fragment of HTML.
+
+        All but the weights is in it; those are in a script that the book's build makes.
+        """
+        found = [f"“{one['text']}” – “{one['translation']}”" for one in self._stored()]
+        return fragment(
+            "translate", self._name, self.payload, _MODULE.read_text("utf8"),
+            "An explorer stands here: sentences, their translations and the attention between "
+            f"their pieces. The translations are: {'; '.join(found)}. It needs JavaScript.",
+        )  # fmt: skip
+
+    def __repr__(self):
+        first, count = self._stored()[0], len(self._stored())
+        return (
+            f"<Translate {self._name!r}: {count} sentences, {first['text']!r} "
+            f"to {first['translation']!r}>"
+        )
+
+    def _stored(self):
+        return json.loads(self.payload)["stored"]
+
+
+def _as_translator(translator):
+    from ae_lib.models import AttentionSeq2Seq
+    from ae_lib.text_models import Translator
+
+    if not isinstance(translator, Translator):
+        wanted = 'expected ae_lib.pretrained("translate-en-fr") or another Translator'
+        raise TypeError(f"translator: {wanted}, got {type(translator).__name__}")
+    if not isinstance(translator.model, AttentionSeq2Seq):
+        raise ValueError(
+            f"translator: a {type(translator.model).__name__} has several attentions a layer; "
+            "take one of an AttentionSeq2Seq"
+        )
+    if (kind := translator.model.attention) not in ATTENTIONS:
+        known = ", ".join(map(repr, ATTENTIONS))
+        raise ValueError(
+            f"translator: its attention, {kind!r}, does not choose among pieces; expected {known}"
+        )
+    return translator
+
+
+def _as_sentence(sentence, name):
+    if not text.normalise(sentence):
+        raise ValueError(f"{name}: empty; expected a sentence")
+    if len(sentence) > _CHARACTERS:
+        raise ValueError(
+            f"{name}: expected at most {_CHARACTERS:,} characters, got {len(sentence):,}"
+        )
+    return sentence
+
+
+def _translated(raw, translator, sentence):
+    """What the page shows of a sentence, ready for JSON; None among the pieces is <eos>."""
+    from ae_lib import decoding
+
+    decode, read = translator.vocabulary.decode, translator.tokens([sentence])
+    copy, most = Int8Translator(raw, read[0]), min(translator.longest + 1, 2 * read.size + 10)
+    found = decoding.beam(copy, read, width=_BEAM, length_penalty=_PENALTY, max_length=most)[0]
+    words = found[found != text.PAD]
+    return {
+        "text": sentence,
+        "pieces": len(translator.vocabulary.encode(sentence)),
+        "read": [decode([i]) for i in read[0]],
+        "written": [None if i == text.EOS else decode([i]) for i in words],
+        "weights": np.round(copy.align(words).astype("float64"), 3).tolist(),
+        "translation": decode(words),
+    }
