@@ -28,6 +28,7 @@ from ae_lib._files import write_json
 from ae_lib.models.attention import ATTENTIONS
 from ae_lib.text_models import Translator
 from benchmarks.environment import RECORDS, write_record
+from benchmarks.kept import Kept
 from benchmarks.text_run import TextRun, keep_memory
 
 # fmt: off
@@ -180,6 +181,22 @@ def scores(hypotheses, found, draws=0):
     }  # fmt: skip
 
 
+def translated(folder, arm, parts):
+    """The scores of a run's best epoch on both parts; of the full model also by beam width."""
+    translator = Translator.load(folder / "model.keras")
+    found = {
+        part: scores(translator.translate(list(pairs)), pairs, DRAWS if part == "test" else 0)
+        for part, pairs in parts.items()
+    }
+    if arm == "full":
+        held_out = parts["validation"]
+        found["beams"] = {
+            width: scores(translator.translate(list(held_out), width), held_out)
+            for width in (1, 2, 4, 8, 16)
+        }
+    return found
+
+
 def score(options):
     """Score the best rate of each arm on the validation and test sentences; a record of all."""
     runs = {p.parent: json.loads(p.read_text("utf8"))
@@ -190,31 +207,24 @@ def score(options):
         print(folder, f"{loss:.4f} nats per piece")
         if arm not in best or loss < best[arm][0]:
             best[arm] = (loss, folder)
-    parts, found = {part: references(part) for part in ("validation", "test")}, {}
+    parts = {part: references(part) for part in ("validation", "test")}
+    kept, found = Kept(options.folder / "scores.json"), {}
     for arm, (loss, folder) in best.items():
-        translator = Translator.load(folder / "model.keras")
-        found[arm] = {"run": str(folder.relative_to(options.folder)), "validation_nats": loss}
-        if arm == "compress":
-            continue
-        for part, pairs in parts.items():
-            hypotheses = translator.translate(list(pairs))
-            found[arm][part] = scores(hypotheses, pairs, DRAWS if part == "test" else 0)
-        print(arm, json.dumps(found[arm]["test"]), flush=True)
-        if arm == "full":
-            found[arm]["beams"] = {
-                width: scores(translator.translate(list(parts["validation"]), width),
-                              parts["validation"])
-                for width in (1, 2, 4, 8, 16)
-            }  # fmt: skip
+        name = str(folder.relative_to(options.folder))
+        found[arm] = {"run": name, "validation_nats": loss}
+        if arm != "compress":
+            found[arm] |= kept.get(name, translated, folder, arm, parts)
     runs = {str(p.relative_to(options.folder)): run for p, run in runs.items()}
     write_record(options.out / "translation.json", "python -m benchmarks.translation",
                  recipe=RECIPE, arms=found, runs=runs)  # fmt: skip
 
 
 def ship(options):
-    """Export the full translator and the compressor, each with the record of its run."""
+    """Export the translator and the compressor of which there is a run, with its record."""
     for name, arm in (("translate-en-fr", "full"), ("compress", "compress")):
-        (path,) = options.folder.glob(f"*/{arm}-0/run.json")
+        path = next(options.folder.glob(f"*/{arm}-0/run.json"), None)
+        if path is None:
+            continue
         run = json.loads(path.read_text("utf8"))
         record = {
             **text_models.export(name, Translator.load(path.parent / "model.keras")), **run,

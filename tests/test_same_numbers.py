@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from ae_lib import decoding, models, text
+from ae_lib.models._tokens import PairModel
 
 pytestmark = pytest.mark.backend
 REFERENCE = Path(__file__).with_suffix(".json")
@@ -83,6 +84,11 @@ MODELS = {
     "encoder": lambda: models.MaskedLM(VOCABULARY, 128, 2, 4, 16),
     "encoder and decoder": lambda: models.TransformerSeq2Seq(VOCABULARY, 128, 1, 4, 16),
     "LSTM's language model": lambda: models.RecurrentLM(VOCABULARY, 128, 96),
+    "attention": lambda: models.AttentionSeq2Seq(VOCABULARY, 128, 96, "general"),
+    "additive attention": lambda: models.AttentionSeq2Seq(
+        VOCABULARY, 128, 96, "additive", smoothing=0.1
+    ),
+    "one vector": lambda: models.AttentionSeq2Seq(VOCABULARY, 128, 96, "last"),
 }
 
 
@@ -93,7 +99,7 @@ def batches(model):
         if hasattr(model, "vocabulary_size"):
             tokens = rng.integers(4, VOCABULARY, (128, 9))
             tokens[np.arange(9) >= rng.integers(1, 10, (128, 1))] = 0
-            if isinstance(model, (models.MaskedLM, models.TransformerSeq2Seq)):
+            if isinstance(model, PairModel):
                 tokens = text.pairs(text.hidden(tokens, 0.4), tokens)
             yield tokens.astype("int32")
         else:

@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -398,3 +399,45 @@ def test_one_hot_bytes_are_those_of_the_array():
 @pytest.mark.parametrize("sentence", ["ⅲ x", "ⓐ b. ⓒ d", "Ⅲ x", "2nd. ⅳ"])
 def test_small_characters_that_are_no_letters_stay_small(sentence):
     assert text.join_words(text.split_words(sentence)) == text.normalise(sentence)
+
+
+# -- sentences with words of others ------------------------------------------------------
+
+
+@given(st.integers(0, 99), st.sampled_from([(0, 0), (0.2, 1.0), (0.5, 0.5)]))
+def test_a_disturbed_sentence_has_its_own_words_and_some_of_one_other(seed, more):
+    found = text.disturbed(CORPUS, seed=seed, more=more)
+    assert found == text.disturbed(CORPUS, seed=seed, more=more)
+    for own, (count, *words) in zip(map(str.split, CORPUS), map(str.split, found), strict=True):
+        assert count == f"{len(own)}:"
+        assert not Counter(own) - Counter(words)
+        added = Counter(words) - Counter(own)
+        others = [Counter(o.split()[1:]) for o in CORPUS if o.split() != own]
+        assert any(added <= other for other in others)
+        least, most = (np.ceil(share * len(own)) for share in more)
+        assert min(least, *(o.total() for o in others)) <= added.total() <= most
+
+
+def test_words_are_moved_as_far_as_asked_for(sentences):
+    some = [s for s in sentences[:300] if len(set(s.split())) == len(s.split())]
+    assert text.disturbed(some, more=(0, 0), reach=1) == [f"{len(s.split())}: {s}" for s in some]
+    moved = [row.split()[1:] for row in text.disturbed(some, more=(0, 0))]
+    steps = [abs(own.split().index(w) - i) for own, words in zip(some, moved, strict=True)
+             for i, w in enumerate(words)]  # fmt: skip
+    assert set(steps) == {0, 1, 2}  # a word passes those that are less than 3 away
+    assert text.disturbed(["", "a"])[0] == "0: "
+
+
+@pytest.mark.parametrize(
+    "given, options, words",
+    [
+        (["a b"], {}, "sentences: one has no other's words; expected at least two"),
+        ("a b", {}, "sentences: expected a list of texts, got one"),
+        (["a", "b"], {"more": 0.5}, "more: expected a list of two numbers, got float"),
+        (["a", "b"], {"more": (1, 0)}, "more: expected two numbers that rise"),
+        (["a", "b"], {"reach": -1}, "reach: expected a"),
+    ],
+)
+def test_what_cannot_be_disturbed_is_named(given, options, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        text.disturbed(given, **options)

@@ -44,6 +44,16 @@ class Translator(TextModel):
         """Pieces that are read of a text, and written at most, <eos> left out."""
         return min(LONGEST, getattr(self.model, "length", LONGEST + 1) - 1)
 
+    @property
+    def limits(self):
+        """Of a text of so many pieces or fewer, <eos> included as many are written at most: dict.
+
+        What is read is filled up to one of these lengths: no text's translation depends on the
+        others, and little is compiled.
+        """
+        edges = {edge: 2 * edge + 10 for edge in (8, 16, 24) if 2 * edge + 10 <= self.longest}
+        return edges | {self.longest: self.longest + 1}
+
     def reads(self, sentences):
         """Whether each text is read to its end: list of bool. TypeError: not a list of str."""
         rows = self.vocabulary.encode_all(text.as_texts(sentences, "sentences"))
@@ -75,10 +85,7 @@ class Translator(TextModel):
         width, size = as_size(beam_width, "beam_width"), as_size(batch_size, "batch_size")
         rows = self._rows(sentences)
         found, full = [""] * len(rows), [i for i, row in enumerate(rows) if row]
-        # What is read is filled up to one of a few lengths, each with a limit of its own for what
-        # is written: no text's translation depends on the others, and little is compiled.
-        limits = {edge: 2 * edge + 10 for edge in (8, 16, 24) if 2 * edge + 10 <= self.longest}
-        limits[self.longest] = self.longest + 1
+        limits = self.limits
         batches = text.bucket_batches([len(rows[i]) for i in full], size, [*limits])
         for edge, places in batches:
             some = [full[place] for place in places]

@@ -1,4 +1,4 @@
-"""A model of text in 8-bit numbers: what the browser is given, and its sums in NumPy.
+"""A model of text in 8-bit numbers: what the browser is given; an autoencoder's sums in NumPy.
 
 One block of bytes: the length of a JSON header (4 bytes, little-endian), the header, then
 the arrays where the header says they are. A matrix is stored row by row, one row for each
@@ -278,70 +278,8 @@ class Int8Model:
         return x + w[part + ".bias"]
 
 
-class Int8Translator:
-    """A translator with the packed weights, which reads one sentence; for ``decoding.beam``.
-
-    Args:
-        raw: what ``pack`` gave.
-        ids: of the pieces to read, not empty.
-    """
-
-    def __init__(self, raw, ids):
-        header, self._w = unpack(raw)
-        self.attention, w = header["attention"], self._w
-        halves, ends = [], []
-        for part, turn in (("forwards", 1), ("backwards", -1)):
-            h = c = np.zeros(len(w[part + ".recurrent_kernel"]), "float32")
-            outputs = []
-            for piece in ids[::turn]:
-                h, c = self._lstm(part, w["embedding"][piece], h, c)
-                outputs.append(h)
-            halves.append(np.array(outputs[::turn]))
-            ends.append(h)
-        self._values, ends = np.concatenate(halves, axis=1), np.concatenate(ends)
-        self._keys = self._values @ w.get("to_key.kernel", np.eye(len(ends), dtype="float32"))
-        first = [ends @ w[f"{part}.kernel"] + w[f"{part}.bias"] for part in ("to_h", "to_c")]
-        self._first = np.array([np.tanh(first[0]), first[1], 0 * ends, 0 * ends])
-
-    def initial_state(self, rows):
-        """As ``ae_lib.decoding`` wants it; every row is the sentence."""
-        return tuple(np.repeat(self._first[:, None], len(rows), axis=1))
-
-    def step(self, state, words):
-        """``(logits, state)``; see ``ae_lib.decoding``."""
-        from keras.ops import convert_to_numpy
-
-        w = self._w
-        asking, cell, h, c = map(convert_to_numpy, state)
-        asking, cell = self._lstm("asker", w["embedding"][convert_to_numpy(words)], asking, cell)
-        both = np.concatenate([asking, self._weights(asking) @ self._values], axis=-1)
-        h, c = self._lstm("writer", both, h, c)
-        vectors = h @ w["to_word.kernel"] + w["to_word.bias"]
-        return vectors @ w["embedding"].T + w["word_bias"], (asking, cell, h, c)
-
-    def align(self, words):
-        """The attention's weights at each of the words written, float32 (words, pieces read)."""
-        (h, c), asked = self._first[:2], []
-        for word in [_BOS, *words[:-1]]:
-            h, c = self._lstm("asker", self._w["embedding"][word], h, c)
-            asked.append(h)
-        return self._weights(np.array(asked))
-
-    def _weights(self, questions):
-        scores = questions @ self._keys.T
-        if self.attention == "additive":
-            asked = questions @ self._w["to_query.kernel"]
-            scores = np.tanh(self._keys + asked[:, None]) @ self._w["to_score"]
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
-
-    def _lstm(self, part, x, h, c):
-        s = x @ self._w[part + ".kernel"] + h @ self._w[part + ".recurrent_kernel"]
-        return _cell(s + self._w[part + ".bias"], c)
-
-
 def _cell(s, c):
-    i, f, g, o = np.split(s, 4, axis=-1)
+    i, f, g, o = np.split(s, 4)
     c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
     return _sigmoid(o) * np.tanh(c), c
 

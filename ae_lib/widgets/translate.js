@@ -138,9 +138,9 @@ function best(logp, count) {
 
 // As ae_lib.decoding.beam: ids, <eos> included, and the attention at each. Between steps it
 // pauses; null when the pause says that nobody waits any more.
-async function beam(network, row, { width, penalty, longest }, pause) {
+async function beam(network, row, { width, penalty, limits }, pause) {
   const { memory, state } = network.read(row);
-  const most = Math.min(longest + 1, 2 * row.length + 10);
+  const [, most] = limits.find(([edge]) => row.length <= edge);
   const norm = (t) => ((5 + t) / 6) ** penalty;
   let alive = [{ score: 0, ids: [], weights: [], state }];
   let top = { value: -Infinity };
@@ -208,6 +208,7 @@ function build(data) {
 function render({ model, el }) {
   const data = JSON.parse(model.get("payload"));
   const live = typeof model.send === "function";
+  const longest = data.limits.at(-1)[0];
   const stored = new Map(data.stored.map((one) => [one.text, one]));
   const ui = build(data);
   let shown; // the sentence with its pieces, its translation and the attention
@@ -237,7 +238,7 @@ function render({ model, el }) {
   function show(found) {
     shown = found;
     const { read, written, weights, translation, pieces } = found;
-    const cut = `The sentence has ${pieces} pieces, and the model reads ${data.longest} at most: the rest was cut off.`;
+    const cut = `The sentence has ${pieces} pieces, and the model reads ${longest} at most: the rest was cut off.`;
     ui.note.textContent = pieces > read.length ? cut : `Read as ${pieces} piece${pieces > 1 ? "s" : ""}.`;
     ui.input.setAttribute("aria-invalid", "false");
     ui.french.replaceChildren(translation || make("i", { lang: "en" }, "nothing"));
@@ -257,7 +258,7 @@ function render({ model, el }) {
 
   async function translated(text, run) {
     const ids = network.encode(text);
-    const row = ids.slice(0, data.longest);
+    const row = ids.slice(0, longest);
     // Time is given back to the page now and then: a phone needs long for a step.
     let since = performance.now();
     const pause = async () => {

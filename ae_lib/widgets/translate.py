@@ -8,7 +8,7 @@ import traitlets
 
 from ae_lib import text
 from ae_lib.widgets._explorer import Explorer
-from ae_lib.widgets._int8 import ATTENTIONS, Int8Translator, pack_model
+from ae_lib.widgets._int8 import ATTENTIONS, pack_model
 from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
 from ae_lib.widgets.sentence_path import PathExplorer, beside_the_page
 
@@ -26,9 +26,10 @@ class Translate(Explorer):
     attention: of each piece written, the weights of the pieces read. All is computed in the
     browser, by the beam search of ``Translator.translate``, with a copy of the model whose
     weights have 8 bits and which comes when it is asked for. Of a model from a file of 8 bits
-    the copy is exact. Before it has come, the translations of ``sentences``, computed here with
-    that copy, can be looked at. In the published page the copy is the shipped model's: an
-    explorer of another model has there the stored translations alone.
+    the copy is exact; of another it may translate some sentences in another way. Before it has
+    come, the translations of ``sentences``, computed here, can be looked at. In the published
+    page the copy is the shipped model's: an explorer of another model has there the stored
+    translations alone.
 
     Args:
         translator: ``ae_lib.pretrained("translate-en-fr")``, or another
@@ -64,14 +65,14 @@ class Translate(Explorer):
             raise ValueError("sentences: empty; expected at least one sentence")
         sentences = [_as_sentence(s, f"sentences[{i}]") for i, s in enumerate(sentences)]
         self._raw = pack_model(_as_translator(translator))
-        stored = [_translated(self._raw, translator, s) for s in dict.fromkeys(sentences)]
+        stored = [_translated(translator, s) for s in dict.fromkeys(sentences)]
         payload = payload_text(
             {
                 "name": name,
                 "stored": stored,
                 "width": _BEAM,
                 "penalty": _PENALTY,
-                "longest": translator.longest,
+                "limits": list(translator.limits.items()),
                 "characters": _CHARACTERS,
                 "bytes": len(self._raw),
                 "weights": beside_the_page(self._raw, SHIPPED, PAGE_FILE),
@@ -140,19 +141,25 @@ def _as_sentence(sentence, name):
     return sentence
 
 
-def _translated(raw, translator, sentence):
+def _translated(translator, sentence):
     """What the page shows of a sentence, ready for JSON; None among the pieces is <eos>."""
     from ae_lib import decoding
 
-    decode, read = translator.vocabulary.decode, translator.tokens([sentence])
-    copy, most = Int8Translator(raw, read[0]), min(translator.longest + 1, 2 * read.size + 10)
-    found = decoding.beam(copy, read, width=_BEAM, length_penalty=_PENALTY, max_length=most)[0]
-    words = found[found != text.PAD]
+    model, decode = translator.model, translator.vocabulary.decode
+    read = translator.tokens([sentence])
+    count = read.shape[1]
+    edge, most = next(limit for limit in translator.limits.items() if count <= limit[0])
+    read = text.pad(read, edge)  # as ``translate`` does: few shapes, little to compile
+    options = {"width": _BEAM, "length_penalty": _PENALTY, "max_length": most}
+    words = decoding.beam(model, read, **options)[0]
+    words = words[words != text.PAD]
+    own = text.pad([words[words != text.EOS]], most)
+    weights = model.align(text.pairs(read, own))[0, : len(words), :count]
     return {
         "text": sentence,
         "pieces": len(translator.vocabulary.encode(sentence)),
-        "read": [decode([i]) for i in read[0]],
+        "read": [decode([i]) for i in read[0, :count]],
         "written": [None if i == text.EOS else decode([i]) for i in words],
-        "weights": np.round(copy.align(words).astype("float64"), 3).tolist(),
+        "weights": np.round(weights.astype("float64"), 3).tolist(),
         "translation": decode(words),
     }

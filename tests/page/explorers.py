@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from ae_lib import data, text, text_models
-from ae_lib.models import SentenceVAE, Seq2SeqAutoencoder
-from ae_lib.widgets import AttributePath, SentencePath, attribute_path
+from ae_lib.models import AttentionSeq2Seq, SentenceVAE, Seq2SeqAutoencoder
+from ae_lib.widgets import AttributePath, SentencePath, Translate, attribute_path, translate
 from ae_lib.widgets import _int8 as int8
 from tests.small_text_model import small_autoencoder, with_weights
 
@@ -303,6 +303,81 @@ def vae_beside(folder, attributes):
     """The model beside the page: of each code, it has the mean alone."""
     copy = autoencoder_beside(folder, attribute_path.PAGE_FILE)
     return text_models.TextVAE(copy.model, copy.vocabulary, attributes)
+
+
+class TranslateExplorer(Explorer):
+    """Sentences and their translations, and the translator that they should agree with."""
+
+    name = "translate"
+
+    def __init__(self, page, translator, index=0):
+        super().__init__(page, index)
+        self.translator = translator
+        self.input, self.pick = self.root.get_by_role("textbox"), self.root.get_by_role("combobox")
+        self.button = self.root.get_by_role("button", name="Load the model")
+        self.french, self.cells = (
+            self.root.locator(".aet-french"),
+            self.root.locator("td[data-row]"),
+        )
+        self.note, self.said = (self.root.locator(".aew-note").nth(k) for k in (0, 1))
+
+    def state(self):
+        return self.run("explorer => explorer.state()")
+
+    def loaded(self):
+        self.root.locator(".aet-load").wait_for(state="hidden")
+        return self
+
+    def load(self):
+        assert self.run("explorer => explorer.load()")
+        return self
+
+    def has(self, sentence):
+        """Wait until this sentence's translation is shown."""
+        self.wait("(e, text, root) => e.state().text === text", sentence)
+        self.root.locator(".aet-out:not([aria-busy])").wait_for()
+        return self.state()
+
+    def assert_shows(self, sentence):
+        """Translation and attention are those of Python, and the cells' names those numbers."""
+        state = self.has(sentence)
+        assert self.input.input_value() == sentence
+        self.assert_is_pythons(state)
+        assert self.french.inner_text().strip() == (state["translation"].strip() or "nothing")
+        named = [float(cell.get_attribute("aria-label")) for cell in self.cells.all()]
+        np.testing.assert_allclose(named, np.ravel(state["weights"]), atol=0.00501)
+
+    def assert_is_pythons(self, found):
+        wanted = translate._translated(self.translator, found["text"])
+        assert [found["translation"]] == self.translator.translate([found["text"]])
+        assert all(found[key] == wanted[key] for key in ("read", "written", "pieces"))
+        np.testing.assert_allclose(found["weights"], wanted["weights"], atol=6e-4)
+
+
+def small_translator(folder, attention="general"):
+    """Of random weights, as it comes back from a file of 8 bits."""
+    sentences = data.load_sentences("validation")[:300]
+    vocabulary = text.Subwords.build([*sentences, "Où étais-tu ? Ça va."], 400)
+    model = AttentionSeq2Seq(len(vocabulary), units=22, embedding_size=17, attention=attention)
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(0, 0.7, w.shape) for w in model.get_weights()])
+    shown = [vocabulary.decode([i]).isprintable() for i in range(len(vocabulary))]
+    bias = np.where(shown, 0, -99) + 3 * np.eye(len(vocabulary))[text.EOS]  # some come to an end
+    model.word_bias.assign(bias)
+    text_models.Translator(model, vocabulary).save(folder / "translate_en_fr.keras", "int8")
+    return text_models.Translator.load(folder / "translate_en_fr.keras")
+
+
+def write_translate_page(folder, attention="general"):
+    """A page with the explorer of a small translator, its weights beside it; the translator."""
+    translator = small_translator(folder, attention)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_models, "WEIGHTS", folder)
+        html = Translate(translator, [*ENDS, "I don't know."]).html()
+    script = int8.page_script(translate.SHIPPED, int8.pack_model(translator))
+    (folder / "_static").mkdir()
+    (folder / "_static" / translate.PAGE_FILE).write_text(script, encoding="utf-8")
+    return write_page(folder, html), translator
 
 
 def write_path_page(folder):
