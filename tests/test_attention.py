@@ -72,9 +72,6 @@ def test_weights_are_a_softmax_of_the_scores_of_real_words_alone(attention):
     assert np.ptp(found[0], axis=-1).max() > 0.05 or attention in ("mean", "last")
 
 
-# PyTorch's modules with the same weights
-
-
 def torch_lstm(layers, inputs, units):
     lstm = torch.nn.LSTM(inputs, units, batch_first=True, bidirectional=len(layers) == 2)
     for layer, suffix in zip(layers, ("", "_reverse"), strict=False):

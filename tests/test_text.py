@@ -401,9 +401,6 @@ def test_small_characters_that_are_no_letters_stay_small(sentence):
     assert text.join_words(text.split_words(sentence)) == text.normalise(sentence)
 
 
-# -- sentences with words of others ------------------------------------------------------
-
-
 @given(st.integers(0, 99), st.sampled_from([(0, 0), (0.2, 1.0), (0.5, 0.5)]))
 def test_a_disturbed_sentence_has_its_own_words_and_some_of_one_other(seed, more):
     found = text.disturbed(CORPUS, seed=seed, more=more)

@@ -21,16 +21,16 @@ def attention_shapes():
     for y, name in ((27, "forwards →"), (73, "← backwards")):
         d.box(254, y - 19, 106, 38, f"LSTM\n{name}", colour=ENCODER, size=13)
     d.box(392, 28, 118, 44, "a vector for\neach piece", colour=CODE, fill=0.3, size=14)
-    d.text(451, 84, "(n, T, 512)", 12)
+    d.text(451, 84, "(n, T, 384)", 12)
     d.arrow((307, 94), (307, 172), colour=ENCODER, width=2)
     d.text(317, 134, "both last states\nmake its first state", 12, anchor="start")
     d.box(254, 174, 106, 44, "first LSTM", colour=DECODER, size=14)
     d.box(392, 174, 118, 44, "questions", colour=DECODER, fill=0.3, size=14)
-    d.text(459, 230, "(n, S, 512)", 12)
+    d.text(459, 230, "(n, S, 384)", 12)
     for y, name, shape, colour in (
         (196, "scores", "(n, S, T)", OTHER),
         (284, "weights", "(n, S, T)", OTHER),
-        (372, "answers", "(n, S, 512)", CODE),
+        (372, "answers", "(n, S, 384)", CODE),
     ):
         d.box(574, y - 22, 108, 44, name, colour=colour, fill=0.3, size=14)
         d.text(620, y + 34, shape, 12, anchor="end")
@@ -47,10 +47,10 @@ def attention_shapes():
     d.arrow((572, 372), (512, 372), colour=CODE, width=2)
     d.box(392, 350, 59, 44, colour=DECODER, fill=0.3)
     d.box(451, 350, 59, 44, colour=CODE, fill=0.3)
-    d.text(451, 414, "side by side\n(n, S, 1024)", 12)
+    d.text(451, 414, "side by side\n(n, S, 768)", 12)
     d.arrow((390, 372), (362, 372))
     d.box(254, 350, 106, 44, "second LSTM", colour=DECODER, size=14)
-    d.text(307, 406, "(n, S, 512)", 12)
+    d.text(307, 406, "(n, S, 384)", 12)
     d.arrow((252, 372), (224, 372))
     d.box(148, 350, 74, 44, "logits", colour=DECODER, size=14)
     d.text(185, 406, "(n, S, V)", 12)
@@ -72,7 +72,7 @@ WEIGHTS = (  # made up: what a good attention could look like
     (0.00, 0.05, 0.00, 0.95, 0.00),
     (0.00, 0.00, 0.00, 0.00, 1.00),
 )
-ONE = "Each step sees the same vector. It has\n512 numbers for 3 words and for 10."
+ONE = "Each step sees the same vector. It has\n384 numbers for 3 words and for 10."
 MANY = "Each step has weights of its own.\nA thick line is a large weight (made up)."
 
 
