@@ -18,7 +18,10 @@ def _pairs(*rows):
 
 def test_the_dictionary_finds_which_word_is_which(chapter):
     rows = _pairs(
-        ("the cat", "le chat"), ("the dog", "le chien"), ("a dog", "un chien"), ("a cat", "un chat")
+        ("the cat", "le chat"),
+        ("the dog", "le chien"),
+        ("a dog", "un chien"),
+        ("a cat", "un chat"),
     )
     found = chapter["learn_dictionary"](rows, rounds=10)
     assert found == {"the": "le", "cat": "chat", "dog": "chien", "a": "un"}

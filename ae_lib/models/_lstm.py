@@ -120,15 +120,19 @@ def _keep(new, old, m):
 
 
 def _loop(z, h, c, recurrent, mask, dtype):
+    width = 4 * recurrent.shape[0]
+
     def step(state, inputs):
         h, c = state
-        z_t, m = inputs if mask is not None else (inputs, None)
-        new_h, new_c, _ = cell(z_t + product(h, recurrent, dtype), c)
-        if m is not None:
+        new_h, new_c, _ = cell(inputs[:, :width] + product(h, recurrent, dtype), c)
+        if mask is not None:
+            m = inputs[:, width:]
             new_h, new_c = _keep(new_h, h, m), _keep(new_c, c, m)
         return (new_h, new_c), (new_h, new_c)  # Keras's scan on TensorFlow wants one structure
 
-    (h, c), (outputs, _) = ops.scan(step, (h, c), z if mask is None else (z, mask))
+    # One array: of two, Keras's scan on TensorFlow wants to know the length.
+    both = z if mask is None else ops.concatenate([z, mask], axis=-1)
+    (h, c), (outputs, _) = ops.scan(step, (h, c), both)
     return outputs, h, c
 
 

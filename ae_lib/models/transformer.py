@@ -76,14 +76,14 @@ class _Transformer(TokenModel):
                 before a word.
         """
         array = super().check_tokens(tokens, name)
-        self._check_length(array.shape[-1] + 1, name)
+        self._check_length(array.shape[-1], name)
         return array
 
-    def _check_length(self, positions, name):
-        if positions is not None and positions > self.length:
+    def _check_length(self, words, name):
+        if words is not None and words >= self.length:
             raise ValueError(
                 f"{name}: expected at most {self.length - 1} words a row (length={self.length}, "
-                f"one position being that of <bos>), got {positions - 1}; cut them, or make the "
+                f"one position being that of <bos>), got {words}; cut them, or make the "
                 "model longer"
             )
 
@@ -138,7 +138,7 @@ class TransformerLM(_Transformer):
     def states(self, tokens, training=None):
         """What the model makes of <bos> and each word: (n, T + 1, width), after the last norm."""
         seen = self.decoder_input(tokens)
-        self._check_length(seen.shape[1], "tokens")
+        self._check_length(tokens.shape[1], "tokens")
         x = self.embed(seen, training)
         for block in self.blocks:
             x = block(x, training=training)
@@ -195,7 +195,7 @@ class MaskedLM(PairModel, _Transformer):
 
     def states(self, tokens, training=None):
         """What the model makes of each word: (n, T, width), after the last normalisation."""
-        self._check_length(tokens.shape[1] + 1, "tokens")
+        self._check_length(tokens.shape[1], "tokens")
         return _read(self, self.blocks, self.norm, tokens, training)[0]
 
     def decoder_target(self, pairs):
@@ -244,12 +244,12 @@ class TransformerSeq2Seq(PairModel, _Transformer):
 
     def states(self, tokens, training=None):
         """What the encoder makes of each word: (n, T, width), after its last normalisation."""
-        self._check_length(tokens.shape[1] + 1, "tokens")
+        self._check_length(tokens.shape[1], "tokens")
         return _read(self, self.readers, self.read_norm, tokens, training)[0]
 
     def _memory(self, tokens, training=None):
         """For each block that writes: keys, values, and which of them there are."""
-        self._check_length(tokens.shape[1] + 1, "tokens")
+        self._check_length(tokens.shape[1], "tokens")
         x, there = _read(self, self.readers, self.read_norm, tokens, training)
         return [(*block.memory(x), there) for block in self.blocks]
 
