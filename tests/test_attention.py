@@ -9,7 +9,7 @@ import torch
 from keras import ops
 
 from ae_lib import decoding, text, training
-from ae_lib.models import AttentionSeq2Seq, _lstm
+from ae_lib.models import AttentionSeq2Seq, TransformerSeq2Seq, _lstm
 from ae_lib.models.attention import ATTENTIONS
 from ae_lib.text import BOS, EOS, PAD
 
@@ -164,6 +164,21 @@ def test_greedy_decoding_is_the_same_compiled_and_not_and_a_beam_of_one(attentio
     beam = decoding.beam(model, SEEN, width=1, length_penalty=0, max_length=6)
     for other in (in_python, beam):
         np.testing.assert_array_equal(found, other)
+
+
+@pytest.mark.parametrize("kind", [AttentionSeq2Seq, TransformerSeq2Seq])
+def test_one_limit_serves_sentences_of_several_lengths(kind):
+    own = SIZES if kind is AttentionSeq2Seq else {"width": 8, "layers": 1, "heads": 2}
+    training.set_seed(0)
+    model = kind(12, **own)
+    for width in (3, 5):  # the second one is traced anew, of any length
+        compiled = decoding.greedy(model, SEEN[:, :width], max_length=6)
+        in_python = decoding.greedy(model, SEEN[:, :width], max_length=6, compiled=False)
+        np.testing.assert_array_equal(compiled, in_python)
+        pairs = text.pairs(SEEN[:, :width], WORDS[:, :width])
+        np.testing.assert_allclose(
+            model.predict_on_batch(pairs), logits_of(model, pairs), atol=1e-5
+        )
 
 
 def test_the_loss_is_the_mean_over_words_and_ends_and_smoothed_in_training():
