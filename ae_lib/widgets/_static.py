@@ -49,7 +49,7 @@ def bundled(module):
 
 def _declaration(module, name, file):
     """A function or constant of a module, up to the next one or a comment."""
-    start, end = r"^(?:async )?(?:function|const) ", r"(?=^(?:async|function|const|export|//) )"
+    start, end = r"^(?:async )?(?:function|const) ", r"(?=^(?:async|function|const|export|//) |\Z)"
     found = re.search(rf"{start}{name}\b.*?{end}", module, re.MULTILINE | re.DOTALL)
     if found is None:
         raise ValueError(f"module: imports {name}, which {file} does not declare")
@@ -69,7 +69,7 @@ def classic_script(module):
         raise ValueError("module: expected one line 'export default { render };'")
     if re.search(r"</script|<!--", module, re.IGNORECASE):
         raise ValueError("module: '</script' or '<!--' cannot stand inside a script element")
-    return "(() => {\n" + _EXPORT.sub("mountAll();", module).strip() + "\n})();"
+    return "(() => {\n" + _EXPORT.sub("mountPage();", module).strip() + "\n})();"
 
 
 def fragment(kind, name, payload, module, fallback):

@@ -1,6 +1,8 @@
 // The map of a two-dimensional code. One file for two worlds: a widget's view in Jupyter
-// and Colab, and, as a classic script with mountAll() for its last line, a page without a
+// and Colab, and, as a classic script with mountPage() for its last line, a page without a
 // kernel. The data come as JSON text in the model's "payload"; see latent_map.py.
+
+import { mountAll } from "./page.js";
 
 const CSS = `
 .ae-explorer {
@@ -701,26 +703,6 @@ function render({ model, el }) {
 
 // ---- a page without a kernel ---------------------------------------------------------
 
-function mountAll() {
-  for (const mount of document.querySelectorAll('[data-ae-mount="latent-map"]:not([data-ae-ready]):has(> script:not(:empty))')) {
-    mount.setAttribute("data-ae-ready", "");
-    try {
-      const payload = mount.querySelector('script[type="application/json"]').textContent;
-      const state = { payload, code: JSON.parse(payload).start };
-      const model = {
-        get: (key) => state[key],
-        set: (key, value) => (state[key] = value),
-        save_changes: () => {},
-        on: () => {},
-        off: () => {},
-      };
-      render({ model, el: mount });
-      mount.querySelector(".ae-explorer-fallback").remove();
-    } catch (error) {
-      mount.querySelector(".ae-explorer-fallback").textContent = `The explorer could not start: ${error.message}`;
-      console.error(error);
-    }
-  }
-}
+const mountPage = () => mountAll("latent-map", render, ({ start }) => ({ code: start }));
 
 export default { render };

@@ -8,7 +8,7 @@ import traitlets
 from ae_lib._checks import as_batch, as_size, brief
 from ae_lib.widgets._chain import read_chain
 from ae_lib.widgets._explorer import Explorer
-from ae_lib.widgets._static import as_name, base64_text, fragment, payload_text
+from ae_lib.widgets._static import as_name, base64_text, bundled, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("latent_map.js")
 _MAX_CODES = 20_000
@@ -48,7 +48,7 @@ class LatentMap(Explorer):
         [0.5, -1.0]
     """
 
-    _esm = _MODULE
+    _esm = bundled(_MODULE.read_text("utf8"))
     code = traitlets.List(traitlets.Float(), minlen=2, maxlen=2).tag(sync=True)
 
     def __init__(

@@ -1,7 +1,9 @@
 // What a small GPT expects next, and where its heads look. One file for two worlds: a widget's
-// view in Jupyter and Colab, and, as a classic script with mountAll() for its last line, a page
+// view in Jupyter and Colab, and, as a classic script with mountPage() for its last line, a page
 // without a kernel. Weights and beginning come as JSON text in the model's "payload"; see
 // next_words.py.
+
+import { mountAll } from "./page.js";
 
 const CSS = `
 .ae-explorer {
@@ -221,6 +223,26 @@ function attend(parts, width, heads) {
 
 // ---- elements ---------------------------------------------------------------------------
 
+// Arrow keys move among a table's cells, whose data-<row> and data-<column> number them; the one
+// in focus or under the mouse is told.
+function walkCells(table, row, column, tell) {
+  const cellOf = (target) => target.closest(`td[data-${column}]`);
+  for (const event of ["focusin", "mouseover"]) {
+    table.addEventListener(event, ({ target }) => cellOf(target) && tell(cellOf(target), event === "focusin"));
+  }
+  const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  table.addEventListener("keydown", (event) => {
+    const cell = cellOf(event.target);
+    if (!cell || !MOVES[event.key]) return;
+    event.preventDefault();
+    const [r, c] = [row, column].map((name, i) => Number(cell.dataset[name]) + MOVES[event.key][i]);
+    const next = table.querySelector(`td[data-${row}="${r}"][data-${column}="${c}"]`);
+    if (!next) return;
+    [cell.tabIndex, next.tabIndex] = [-1, 0];
+    next.focus();
+  });
+}
+
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -403,23 +425,9 @@ function render({ model, el }) {
     announce(ui.note.textContent);
   });
   ui.input.addEventListener("input", () => write(ui.input.value, "input"));
-  for (const event of ["focusin", "mouseover"]) {
-    ui.table.addEventListener(event, ({ target }) => {
-      const cell = target.closest("td[data-key]");
-      if (cell) ui.said.textContent = describe(cell);
-      if (cell && event === "focusin") announce(ui.said.textContent);
-    });
-  }
-  const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  ui.table.addEventListener("keydown", (event) => {
-    const cell = event.target.closest("td[data-key]");
-    if (!cell || !MOVES[event.key]) return;
-    event.preventDefault();
-    const [h, k] = [cell.dataset.head, cell.dataset.key].map((at, i) => Number(at) + MOVES[event.key][i]);
-    const next = ui.table.querySelector(`td[data-head="${h}"][data-key="${k}"]`);
-    if (!next) return;
-    [cell.tabIndex, next.tabIndex] = [-1, 0];
-    next.focus();
+  walkCells(ui.table, "head", "key", (cell, focused) => {
+    ui.said.textContent = describe(cell);
+    if (focused) announce(ui.said.textContent);
   });
   ui.root.addEventListener("keydown", (event) => event.stopPropagation());
 
@@ -451,26 +459,6 @@ function render({ model, el }) {
 
 // ---- a page without a kernel ------------------------------------------------------------
 
-function mountAll() {
-  for (const mount of document.querySelectorAll('[data-ae-mount="next-words"]:not([data-ae-ready]):has(> script:not(:empty))')) {
-    mount.setAttribute("data-ae-ready", "");
-    try {
-      const payload = mount.querySelector('script[type="application/json"]').textContent;
-      const state = { payload, prompt: JSON.parse(payload).prompt };
-      const model = {
-        get: (key) => state[key],
-        set: (key, value) => (state[key] = value),
-        save_changes: () => {},
-        on: () => {},
-        off: () => {},
-      };
-      render({ model, el: mount });
-      mount.querySelector(".ae-explorer-fallback").remove();
-    } catch (error) {
-      mount.querySelector(".ae-explorer-fallback").textContent = `The explorer could not start: ${error.message}`;
-      console.error(error);
-    }
-  }
-}
+const mountPage = () => mountAll("next-words", render, ({ prompt }) => ({ prompt }));
 
 export default { render };

@@ -8,7 +8,7 @@ import traitlets
 
 from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._int8 import merges_of
-from ae_lib.widgets._static import as_name, base64_text, fragment, payload_text
+from ae_lib.widgets._static import as_name, base64_text, bundled, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("next_words.js")
 _MOST = 700_000  # weights; a byte each, as text in the page a third more
@@ -45,7 +45,7 @@ class NextWords(Explorer):
         >>> explorer.prompt = "Tom is"
     """
 
-    _esm = _MODULE
+    _esm = bundled(_MODULE.read_text("utf8"))
     prompt = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, language_model, prompt="", *, name="next-words"):

@@ -4,6 +4,8 @@
 // JSON text in the model's "payload"; the weights come on request, from the kernel or from a
 // script beside the page. See sentence_path.py, attribute_path.py and _int8.py.
 
+import { mountAll } from "./page.js";
+
 const CSS = `
 .ae-explorer {
   --ae-text: var(--pst-color-text-base, var(--jp-content-font-color1, currentColor));
@@ -421,6 +423,32 @@ function loadFromKernel(model) {
   });
 }
 
+// The model's bytes, from the kernel or the page; `told` says in words how far it is.
+async function fetchModel(model, data, { bar, button }, told, announce, signal) {
+  const live = typeof model.send === "function";
+  const cancelled = new Promise((_, reject) => (signal.onabort = () => reject(new Error("cancelled"))));
+  const report = (share) => {
+    const percent = Math.min(99, Math.floor(100 * share));
+    bar.value = percent / 100;
+    told.textContent = `Loading the model: ${percent} %`;
+  };
+  told.textContent = "Loading the model \u2026";
+  bar.removeAttribute("value");
+  bar.hidden = false;
+  button.textContent = "Cancel";
+  announce("Loading the model.");
+  const late = setTimeout(() => {
+    if (live) told.textContent = "The kernel has not answered yet: it is busy, or has stopped; then run the cell again.";
+  }, 8000);
+  try {
+    const coming = live ? loadFromKernel(model) : loadFromPage(data.weights, (data.bytes * 4) / 3, report, signal);
+    return await Promise.race([coming, cancelled]);
+  } finally {
+    clearTimeout(late);
+    bar.hidden = true;
+  }
+}
+
 // ---- elements -------------------------------------------------------------------------
 
 function make(tag, attributes = {}, ...children) {
@@ -761,27 +789,7 @@ function render({ model, el }) {
     if (!live && !data.weights) return false;
     declined = false;
     stop = new AbortController();
-    const cancelled = new Promise((_, reject) => (stop.signal.onabort = () => reject(new Error("cancelled"))));
-    const report = (share) => {
-      const percent = Math.min(99, Math.floor(100 * share));
-      ui.bar.value = percent / 100;
-      ui.note.textContent = `Loading the model: ${percent} %`;
-    };
-    ui.note.textContent = "Loading the model \u2026";
-    ui.bar.removeAttribute("value");
-    ui.bar.hidden = false;
-    ui.button.textContent = "Cancel";
-    announce("Loading the model.");
-    const late = setTimeout(() => {
-      if (live) ui.note.textContent = "The kernel has not answered yet: it is busy, or has stopped; then run the cell again.";
-    }, 8000);
-    try {
-      const coming = live ? loadFromKernel(model) : loadFromPage(data.weights, (data.bytes * 4) / 3, report, stop.signal);
-      network = readModel(await Promise.race([coming, cancelled]));
-    } finally {
-      clearTimeout(late);
-      ui.bar.hidden = true;
-    }
+    network = readModel(await fetchModel(model, data, ui, ui.note, announce, stop.signal));
     if (gone) return false;
     const moveFocus = document.activeElement === ui.button;
     ui.load.hidden = true;
@@ -878,26 +886,6 @@ function render({ model, el }) {
 
 // ---- a page without a kernel ----------------------------------------------------------
 
-function mountAll() {
-  for (const mount of document.querySelectorAll('[data-ae-mount="sentence-path"]:not([data-ae-ready]):has(> script:not(:empty))')) {
-    mount.setAttribute("data-ae-ready", "");
-    try {
-      const payload = mount.querySelector('script[type="application/json"]').textContent;
-      const state = { ...JSON.parse(payload), payload };
-      const model = {
-        get: (key) => state[key],
-        set: (key, value) => (state[key] = value),
-        save_changes: () => {},
-        on: () => {},
-        off: () => {},
-      };
-      render({ model, el: mount });
-      mount.querySelector(".ae-explorer-fallback").remove();
-    } catch (error) {
-      mount.querySelector(".ae-explorer-fallback").textContent = `The explorer could not start: ${error.message}`;
-      console.error(error);
-    }
-  }
-}
+const mountPage = () => mountAll("sentence-path", render, (data) => data);
 
 export default { render };

@@ -10,7 +10,7 @@ from ae_lib import text
 from ae_lib._checks import share
 from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._int8 import Int8Model, fingerprint, pack_file, pack_model
-from ae_lib.widgets._static import as_name, fragment, payload_text
+from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
 
 _MODULE = pathlib.Path(__file__).with_name("sentence_path.js")
 # The shipped model's name, and the file that book/_ext/ae_weights.py puts beside the pages.
@@ -23,7 +23,7 @@ _EXAMPLES = 24
 class PathExplorer(Explorer):
     """What the explorers of a line of codes share; ``sentence_path.js`` shows each of them."""
 
-    _esm = _MODULE
+    _esm = bundled(_MODULE.read_text("utf8"))
 
     def html(self):
         """The explorer for a page without a kernel: a fragment of HTML.

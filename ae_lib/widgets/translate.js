@@ -5,8 +5,9 @@
 // JSON text in the model's "payload"; the weights come on request, from the kernel or from a
 // script beside the page. See translate.py and _int8.py.
 
-import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readPieces, make } from "./next_words.js";
-import { multiply, affine, sigmoid, step, bufferOf, loadFromPage, loadFromKernel } from "./sentence_path.js";
+import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readPieces, make, walkCells } from "./next_words.js";
+import { mountAll } from "./page.js";
+import { multiply, affine, sigmoid, step, bufferOf, loadFromPage, loadFromKernel, fetchModel } from "./sentence_path.js";
 
 const MORE = `
 .aet [hidden] { display: none; }
@@ -26,7 +27,10 @@ const MORE = `
 .aet-out[aria-busy="true"] { opacity: 0.55; }
 .aet p.aet-french { font-size: 1.375rem; line-height: 1.3; min-height: 1.3em; overflow-wrap: anywhere; }
 .aet-out > div { min-width: 0; }
-.aet tbody th { position: sticky; left: 0; z-index: 1; background: var(--ae-paper); }
+.ae-explorer .aet table { min-width: 0; margin: 0; border: 0; border-collapse: separate; }
+.ae-explorer .aet table :is(th, td) { padding: 0; border: 0; text-align: center; vertical-align: middle; }
+.ae-explorer .aet thead th { vertical-align: bottom; }
+.ae-explorer .aet tbody th { position: sticky; left: 0; z-index: 1; padding-right: 0.375rem; background: var(--ae-paper); text-align: right; }
 .aet select:focus-visible {
   outline: 3px solid var(--pst-color-primary, var(--jp-brand-color1, currentColor)); outline-offset: 1px; }
 `;
@@ -317,26 +321,7 @@ function render({ model, el }) {
     if (!live && !data.weights) return false;
     declined = false;
     stop = new AbortController();
-    const cancelled = new Promise((_, reject) => (stop.signal.onabort = () => reject(new Error("cancelled"))));
-    const report = (share) => {
-      ui.bar.value = Math.min(0.99, share);
-      ui.told.textContent = `Loading the model: ${Math.floor(100 * ui.bar.value)} %`;
-    };
-    ui.told.textContent = "Loading the model \u2026";
-    ui.bar.removeAttribute("value");
-    ui.bar.hidden = false;
-    ui.button.textContent = "Cancel";
-    announce("Loading the model.");
-    const late = setTimeout(() => {
-      if (live) ui.told.textContent = "The kernel has not answered yet: it is busy, or has stopped; then run the cell again.";
-    }, 8000);
-    try {
-      const coming = live ? loadFromKernel(model) : loadFromPage(data.weights, (data.bytes * 4) / 3, report, stop.signal);
-      network = readModel(await Promise.race([coming, cancelled]));
-    } finally {
-      clearTimeout(late);
-      ui.bar.hidden = true;
-    }
+    network = readModel(await fetchModel(model, data, ui, ui.told, announce, stop.signal));
     if (gone) return false;
     const moveFocus = document.activeElement === ui.button;
     ui.load.hidden = true;
@@ -373,23 +358,9 @@ function render({ model, el }) {
     ui.input.value = ui.pick.value;
     takeInput();
   });
-  for (const event of ["focusin", "mouseover"]) {
-    ui.table.addEventListener(event, ({ target }) => {
-      const cell = target.closest("td[data-row]");
-      if (cell) ui.said.textContent = describe(cell);
-      if (cell && event === "focusin") announce(ui.said.textContent);
-    });
-  }
-  const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  ui.table.addEventListener("keydown", (event) => {
-    const cell = event.target.closest("td[data-row]");
-    if (!cell || !MOVES[event.key]) return;
-    event.preventDefault();
-    const [row, column] = [cell.dataset.row, cell.dataset.column].map((at, i) => Number(at) + MOVES[event.key][i]);
-    const next = ui.table.querySelector(`td[data-row="${row}"][data-column="${column}"]`);
-    if (!next) return;
-    [cell.tabIndex, next.tabIndex] = [-1, 0];
-    next.focus();
+  walkCells(ui.table, "row", "column", (cell, focused) => {
+    ui.said.textContent = describe(cell);
+    if (focused) announce(ui.said.textContent);
   });
   ui.root.addEventListener("keydown", (event) => event.stopPropagation());
 
@@ -420,26 +391,6 @@ function render({ model, el }) {
 
 // ---- a page without a kernel ------------------------------------------------------------
 
-function mountAll() {
-  for (const mount of document.querySelectorAll('[data-ae-mount="translate"]:not([data-ae-ready]):has(> script:not(:empty))')) {
-    mount.setAttribute("data-ae-ready", "");
-    try {
-      const payload = mount.querySelector('script[type="application/json"]').textContent;
-      const state = { payload, sentence: JSON.parse(payload).stored[0].text };
-      const model = {
-        get: (key) => state[key],
-        set: (key, value) => (state[key] = value),
-        save_changes: () => {},
-        on: () => {},
-        off: () => {},
-      };
-      render({ model, el: mount });
-      mount.querySelector(".ae-explorer-fallback").remove();
-    } catch (error) {
-      mount.querySelector(".ae-explorer-fallback").textContent = `The explorer could not start: ${error.message}`;
-      console.error(error);
-    }
-  }
-}
+const mountPage = () => mountAll("translate", render, ({ stored }) => ({ sentence: stored[0].text }));
 
 export default { render };

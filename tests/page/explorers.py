@@ -366,7 +366,11 @@ def small_translator(folder, attention="general"):
     bias = np.where(shown, 0, -99) + 3 * np.eye(len(vocabulary))[text.EOS]  # some come to an end
     model.word_bias.assign(bias)
     text_models.Translator(model, vocabulary).save(folder / "translate_en_fr.keras", "int8")
-    return text_models.Translator.load(folder / "translate_en_fr.keras")
+    kept = text_models.Translator.load(folder / "translate_en_fr.keras").model
+    # In random weights an error of rounding grows from piece to piece: no 32 bits, as in the page.
+    double = AttentionSeq2Seq.from_config({**kept.get_config(), "dtype": "float64"})
+    double.set_weights(kept.get_weights())
+    return text_models.Translator(double, vocabulary)
 
 
 def write_translate_page(folder, attention="general"):

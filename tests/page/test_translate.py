@@ -87,12 +87,8 @@ def test_the_same_pieces_translations_and_weights_as_python(open_page, page_of, 
     assert found == translator.vocabulary.encode_all(texts)
     texts = [t for t in [*HELD_OUT[:8], *ODD[3:9], "é 🙂", "tea " * 90] if text.normalise(t)]
     found = explorer.run("(explorer, texts) => explorer.translate(texts)", texts)
-    # The weights are random: two hypotheses of a search may score the same but for rounding.
-    tied = [o for o in found if [o["translation"]] != translator.translate([o["text"]])]
-    assert len(tied) <= 1
     for one in found:
-        if one not in tied:
-            explorer.assert_is_pythons(one)
+        explorer.assert_is_pythons(one)
     assert len({one["translation"] for one in found}) >= 8
     assert attention != "dot" or any(one["written"][-1] is None for one in found)
 
