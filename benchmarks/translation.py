@@ -19,7 +19,6 @@ from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-import keras
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
@@ -65,73 +64,53 @@ class Run(TextRun):
     wrapper, kept_as = Translator, "int8"
 
     def load(self, tiny):
-        self.compresses = self.arm == "compress"
         parts = [
             data.load_pairs(part, size=self.option("size")) for part in ("train", "validation")
         ]
         if tiny:
             parts = [parts[0][:400], parts[1][:40]]
-        if self.compresses:
-            self.sentences = [list(dict.fromkeys(p.english for p in part)) for part in parts]
-            texts = [*self.sentences[0], *(f"{n}:" for n in range(1, 30))]
+        both = [([p.english for p in part], [p.french for p in part]) for part in parts]
+        if self.arm == "compress":  # English, once each; what is read is made anew each epoch
+            both = [(own := list(dict.fromkeys(english)), own) for english, _ in both]
+            both[1] = text.disturbed(both[1][1], seed=1), both[1][1]
+            texts = [*both[0][1], *(f"{n}:" for n in range(1, 30))]
         else:
             texts = [t for p in parts[0] for t in (p.english, p.french)]
         self.vocabulary = text.Subwords.build(texts, self.option("pieces"))
-        self.kept = {}
-        if not self.compresses:
-            train, held_out = parts
-            self.rows = self._encode([p.english for p in train], [p.french for p in train])
-            self.held_out = self._encode([p.english for p in held_out],
-                                         [p.french for p in held_out])  # fmt: skip
-        else:
-            seen = text.disturbed(self.sentences[1], seed=1)
-            self.held_out = self._encode(seen, self.sentences[1])
+        self.train_texts, self.read_in = both[0], None
+        kept = self._short(*both[1])[1]
+        self.held_out = [[side[i] for i in kept] for side in both[1]]
         sha256 = hashlib.sha256("\n".join(texts).encode()).hexdigest()
         return {"pairs": len(parts[0]), "sha256": sha256}
 
-    def _encode(self, seen, written):
+    def _short(self, seen, written):
+        """The ids of the pairs that are not too long, and which they are."""
         longest = self.option("edges")[-1]
-        both = zip(*map(self.vocabulary.encode_all, (seen, written)), strict=True)
-        return [(a, b) for a, b in both if max(len(a), len(b)) <= longest]
-
-    def _rows(self, epoch):
-        if not self.compresses:
-            return self.rows
-        if epoch not in self.kept:
-            seed = int(np.random.default_rng([self.seed, epoch, 2]).integers(2**31))
-            seen = text.disturbed(self.sentences[0], seed=seed)
-            self.kept = {epoch: self._encode(seen, self.sentences[0])}
-        return self.kept[epoch]
+        both = [*zip(*map(self.vocabulary.encode_all, (seen, written)), strict=True)]
+        kept = [i for i, pair in enumerate(both) if max(map(len, pair)) <= longest]
+        return [both[i] for i in kept], kept
 
     def make(self, **options):
-        kind = models.TransformerSeq2Seq if "width" in self.settings else models.AttentionSeq2Seq
-        return kind(len(self.vocabulary), **self.sizes(), **options)
+        return models.AttentionSeq2Seq(len(self.vocabulary), **self.sizes(), **options)
 
     def lengths(self, epoch):
-        self.now = self._rows(epoch)
-        return [max(map(len, row)) for row in self.now]
+        if self.arm != "compress":
+            epoch = 0  # always the same
+        if self.read_in != epoch:
+            seen, written = self.train_texts
+            if self.arm == "compress":
+                seed = int(np.random.default_rng([self.seed, epoch, 2]).integers(2**31))
+                seen = text.disturbed(written, seed=seed)
+            self.rows, self.read_in = self._short(seen, written)[0], epoch
+        return [max(map(len, row)) for row in self.rows]
 
     def batch(self, some, edge):
-        return _pairs([self.now[i] for i in some], edge)
+        seen, written = zip(*(self.rows[i] for i in some), strict=True)
+        return text.pairs(text.pad(seen, edge), text.pad(written, edge))
 
     def score(self, model):
         """Nats per piece and <eos> of the validation pairs."""
-        total, count = 0.0, 0
-        for start in range(0, len(self.held_out), 256):
-            batch = _pairs(self.held_out[start : start + 256], self.option("edges")[-1])
-            batch = np.pad(batch, ((0, 256 - len(batch)), (0, 0), (0, 0)))  # one shape
-            there = np.asarray(keras.ops.convert_to_numpy(model.model.decoder_target(batch)))
-            there[len(self.held_out) - start :] = 0
-            logits = model.model.predict_on_batch(batch)
-            nats = model.model.token_nats(there, keras.ops.convert_to_tensor(logits))
-            total += float((keras.ops.convert_to_numpy(nats) * (there != 0)).sum())
-            count += int((there != 0).sum())
-        return total / count
-
-
-def _pairs(rows, edge):
-    seen, written = zip(*rows, strict=True)
-    return text.pairs(text.pad(seen, edge), text.pad(written, edge))
+        return float(np.concatenate(model.nats(*self.held_out)).mean())
 
 
 def train(options):
@@ -150,11 +129,6 @@ def references(part):
     return found
 
 
-def streams(found, most=None):
-    """References as sacrebleu wants them: a list for each, None where a sentence has fewer."""
-    return [list(r) for r in itertools.islice(itertools.zip_longest(*found), most)]
-
-
 def scores(hypotheses, found, draws=0):
     """BLEU and chrF of translations, with one and with all references, and by length.
 
@@ -163,7 +137,8 @@ def scores(hypotheses, found, draws=0):
         found: of ``references``.
         draws: of the bootstrap that gives BLEU's interval of 95 %; 0: none.
     """
-    one, every = streams(found.values(), 1), streams(found.values())
+    one = [[french[0] for french in found.values()]]
+    every = [list(stream) for stream in itertools.zip_longest(*found.values())]
     bleu = BLEU().corpus_score(hypotheses, one, n_bootstrap=draws or 1)
     half = {"half_interval": bleu._ci} if draws else {}
     words = [len(sentence.split()) for sentence in found]

@@ -107,12 +107,13 @@ def pack(weights, vocabulary, attention=None):
 def _pack_translator(weights, vocabulary, attention):
     if wrong := set(weights) ^ ATTENTIONS.get(attention, set()):
         raise ValueError(f"weights: missing or unknown: {', '.join(sorted(wrong))}")
+    from ae_lib.text_models._model import column_steps
+
     arrays = {"merges": merges_of(vocabulary).astype("uint16")}
     for name in sorted(weights):
         array = _finite(weights[name], name)
         if array.ndim == 2:  # as text_models writes it to a file of 8 bits
-            top = np.abs(array).max(axis=0, initial=0)
-            scale = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1) / 63))).astype("float32")
+            scale = column_steps(array).astype("float32")
             rows = np.rint(array / scale).astype("int8")
             arrays[name + ".scale"], array = scale, rows if name == "embedding" else rows.T
         arrays[name] = array
