@@ -83,8 +83,11 @@ class Translator(TextModel):
             TypeError, ValueError: no list of str, a size below 1.
         """
         width, size = as_size(beam_width, "beam_width"), as_size(batch_size, "batch_size")
-        rows = self._rows(sentences)
-        found, full = [""] * len(rows), [i for i, row in enumerate(rows) if row]
+        return self.vocabulary.decode_all(self._written(self._rows(sentences), width, size))
+
+    def _written(self, rows, width, size=1):
+        """The ids that are written for each row of ids read, <eos> included: list of arrays."""
+        found, full = [np.zeros(0, "int32")] * len(rows), [i for i, row in enumerate(rows) if row]
         limits = self.limits
         batches = text.bucket_batches([len(rows[i]) for i in full], size, [*limits])
         for edge, places in batches:
@@ -94,8 +97,8 @@ class Translator(TextModel):
                 words = decoding.greedy(self.model, read, max_length=limit)
             else:
                 words = decoding.beam(self.model, read, width=width, max_length=limit)
-            for i, sentence in zip(some, self.vocabulary.decode_all(words), strict=True):
-                found[i] = sentence
+            for i, own in zip(some, words, strict=True):
+                found[i] = own[own != text.PAD]
         return found
 
     def nats(self, sources, targets):

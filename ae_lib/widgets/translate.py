@@ -143,22 +143,17 @@ def _as_sentence(sentence, name):
 
 def _translated(translator, sentence):
     """What the page shows of a sentence, ready for JSON; None among the pieces is <eos>."""
-    from ae_lib import decoding
-
-    model, decode = translator.model, translator.vocabulary.decode
-    read = translator.tokens([sentence])
-    count = read.shape[1]
-    edge, most = next(limit for limit in translator.limits.items() if count <= limit[0])
-    read = text.pad(read, edge)  # as ``translate`` does: few shapes, little to compile
-    options = {"width": _BEAM, "length_penalty": _PENALTY, "max_length": most}
-    words = decoding.beam(model, read, **options)[0]
-    words = words[words != text.PAD]
-    own = text.pad([words[words != text.EOS]], most)
-    weights = model.align(text.pairs(read, own))[0, : len(words), :count]
+    decode, pieces = translator.vocabulary.decode, translator.vocabulary.encode(sentence)
+    read = pieces[: translator.longest]
+    (words,) = translator._written([read], _BEAM)
+    count = max(len(read), len(words))
+    shape = min(n for n in translator.limits.values() if n >= count)  # few, little to compile
+    pair = text.pairs(text.pad([read], shape), text.pad([words[words != text.EOS]], shape))
+    weights = translator.model.align(pair)[0, : len(words), : len(read)]
     return {
         "text": sentence,
-        "pieces": len(translator.vocabulary.encode(sentence)),
-        "read": [decode([i]) for i in read[0, :count]],
+        "pieces": len(pieces),
+        "read": [decode([i]) for i in read],
         "written": [None if i == text.EOS else decode([i]) for i in words],
         "weights": np.round(weights.astype("float64"), 3).tolist(),
         "translation": decode(words),
