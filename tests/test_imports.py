@@ -31,6 +31,17 @@ def test_a_module_without_models_loads_no_backend(module):
     assert not loaded_after(f"import ae_lib; ae_lib.{module}") & {"tensorflow", "keras", "jax"}
 
 
+def test_the_book_writes_its_weights_without_a_backend(tmp_path):
+    files = "[ae_weights.FILE, *ae_weights.OTHERS.values()]"
+    loaded = loaded_after(
+        f"import pathlib, sys; sys.path.insert(0, {str(ROOT.parent / 'book' / '_ext')!r})\n"
+        f"import ae_weights\nfor file in {files}:\n"
+        "    model = ae_weights.MODEL.with_name(file).with_suffix('.keras')\n"
+        f"    assert ae_weights.write_weights(pathlib.Path({str(tmp_path)!r}), model, 'a', file)"
+    )
+    assert not loaded & {"tensorflow", "keras", "jax", "torch"}
+
+
 @pytest.mark.parametrize("module", ae_lib._MODULES)
 def test_every_module_is_there(module):
     assert getattr(ae_lib, module).__name__ == f"ae_lib.{module}"

@@ -8,14 +8,12 @@ from io import BytesIO
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from ae_lib import text
-from ae_lib._files import as_path, whole_file
+from ae_lib._files import as_path, in_steps, whole_file
 from ae_lib.data import DataError
 
 _FORMAT = "ae-lib text model 2"
-_STEPS = 63  # on either side of zero; with twice as many a file is a fifth larger, no better
 _DTYPES = ("float32", "float16", "int8")
 _EXTRA, _ARRAYS = "ae_lib.json", "model.weights.h5"  # our member of the archive; Keras's
 
@@ -188,15 +186,3 @@ def _smaller(raw, dtype):
 
         theirs.visititems(copy)
     return buffer.getvalue()
-
-
-def column_steps(matrix):
-    """Of each column of a matrix (n, m), the power of two that ``in_steps`` counts in: (m,)."""
-    top = np.abs(matrix).max(axis=0, initial=0)
-    return np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1) / _STEPS)))
-
-
-def in_steps(matrix):
-    """A matrix (n, m), each column rounded to whole multiples, −63…63, of a power of two."""
-    step = column_steps(matrix)
-    return np.rint(matrix / step) * step

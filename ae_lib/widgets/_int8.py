@@ -13,6 +13,8 @@ import zipfile
 
 import numpy as np
 
+from ae_lib._files import column_steps
+
 FORMAT = "ae-lib text autoencoder int8 1"
 TRANSLATOR = "ae-lib translator int8 1"
 MAX_LENGTH = 48
@@ -107,8 +109,6 @@ def pack(weights, vocabulary, attention=None):
 def _pack_translator(weights, vocabulary, attention):
     if wrong := set(weights) ^ ATTENTIONS.get(attention, set()):
         raise ValueError(f"weights: missing or unknown: {', '.join(sorted(wrong))}")
-    from ae_lib.text_models._model import column_steps
-
     arrays = {"merges": merges_of(vocabulary).astype("uint16")}
     for name in sorted(weights):
         array = _finite(weights[name], name)

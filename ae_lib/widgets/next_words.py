@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import traitlets
 
+from ae_lib._files import column_steps
 from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._int8 import merges_of
 from ae_lib.widgets._static import as_name, base64_text, bundled, fragment, payload_text
@@ -89,8 +90,6 @@ def pack(language_model):
     ``vectors``: float32. All but the first in base64, little-endian, in Keras's order.
     """
     from keras.ops import convert_to_numpy
-
-    from ae_lib.text_models._model import column_steps
 
     model = _as_transformer(language_model).model
     if (count := model.count_params()) > _MOST:
