@@ -22,6 +22,7 @@ _MODULES = (
     "plotting",
     "claims",
     "training",
+    "compression",
     "text_models",
     "ngrams",
     "decoding",

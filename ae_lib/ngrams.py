@@ -104,6 +104,35 @@ class KneserNey:
             raise ValueError("texts: empty; bits per byte need at least one text")
         return float(-nats.sum() / np.log(2) / count)
 
+    def start(self, n):
+        """The state before the first of n sentences' tokens, for ``step``: nothing is known."""
+        return (np.full((as_size(n, "n", least=0), self.order), -1),)
+
+    def step(self, state, tokens):
+        """Read one token more of each sentence.
+
+        Args:
+            state: from ``start`` or the step before.
+            tokens: int (n,), the tokens before; <bos> at first.
+
+        Returns:
+            ``(p, state)``: float64 (n, V), the probability of each token, and the state after.
+            It is made of single sums, products and quotients alone, which are the same on every
+            machine.
+
+        Raises:
+            RuntimeError: ``fit`` was not called.
+        """
+        (before,), tables = state, self._fitted()
+        grams = np.zeros_like(before)  # column k: the number of the k-gram that ends here
+        for k in range(1, self.order):
+            grams[:, k] = tables[k - 1].find(before[:, k - 1] if k > 1 else 0 * tokens, tokens)
+        p = np.full((len(tokens), len(self.vocabulary)), 1 / (len(self.vocabulary) - 3))
+        p[:, [PAD, UNK, BOS]] = 0
+        for table, context in zip(tables, grams.T, strict=True):
+            table.spread(context, p)
+        return p, (grams,)
+
     def sample(self, n=1, seed=0):
         """Sentences that the model writes: list of n str of at most 48 pieces.
 
@@ -184,6 +213,17 @@ class _Table:
         known = (context >= 0) & (self.total[context] > 0)
         own = np.where(gram >= 0, self.left[gram], 0) / np.maximum(self.total[context], 1)
         return np.where(known, own + self.back[context] * lower, lower)
+
+    def spread(self, context, p):
+        """Turn the probabilities (n, V) of the order below into those of this one, in place."""
+        rows = np.flatnonzero((context >= 0) & (self.total[context] > 0))
+        here = context[rows]
+        first, end = np.searchsorted(self.keys, [here * self.size, (here + 1) * self.size])
+        count = end - first
+        each = np.repeat(np.arange(len(rows)), count)
+        at = np.arange(len(each)) - np.repeat(np.cumsum(count) - count, count) + first[each]
+        p[rows] *= self.back[here][:, None]
+        p[rows[each], self.keys[at] % self.size] += self.left[at] / self.total[here[each]]
 
     def draw(self, context, rng):
         """A token that follows the context; None: the order below is to draw."""

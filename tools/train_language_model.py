@@ -38,6 +38,8 @@ RECIPE = {
     "clipnorm": 1.0,
     "arms": {
         "lstm": {"peak": 3e-3, "epochs": 10, "units": 744, "embedding_size": 256, "dropout": 0.25},
+        "second": {"peak": 3e-3, "epochs": 11, "units": 704, "embedding_size": 256,
+                   "dropout": 0.4},
         "gpt": {"peak": 2e-3, "epochs": 12, "width": 256, "layers": 4, "heads": 4, "length": 48,
                 "dropout": 0.1},
         "page": {"peak": 3e-3, "epochs": 6, "width": 64, "layers": 3, "heads": 4, "length": 48,

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 
-from ae_lib._checks import as_list, as_size, as_whole
+from ae_lib._checks import as_list, as_size, as_whole, brief
 from ae_lib._files import DataError, as_path, whole_file
 from ae_lib.text._words import MARKERS, join_words, normalise, pieces, split_words
 
@@ -227,6 +227,14 @@ class Characters(_Tokens):
         return "".join(tokens)
 
 
+# How the library writes bytes, as Radford et al. (2019): one that shows as itself, the others,
+# in order, from U+0100 on.
+_SHOWN = [*range(33, 127), *range(161, 173), *range(174, 256)]
+_LETTERS = {b: chr(b) for b in _SHOWN}
+_LETTERS |= {b: chr(256 + i) for i, b in enumerate(sorted(set(range(256)) - set(_SHOWN)))}
+_BYTES = {letter: b for b, letter in _LETTERS.items()}
+
+
 class Subwords(_Tokens):
     """Byte pair encoding over UTF-8 bytes: nothing is ever unknown.
 
@@ -283,6 +291,32 @@ class Subwords(_Tokens):
             else:
                 ids.append(self._ids[token] - len(SPECIALS))
         return text + self._bpe.decode(ids)
+
+    def encode_bytes(self, raw):
+        """The ids of bytes as they are, list of int: nothing is normalised, and nothing lost.
+
+        What is no UTF-8 has the pieces of its single bytes.
+
+        Raises:
+            TypeError: ``raw`` is not bytes.
+        """
+        if not isinstance(raw, bytes):
+            raise TypeError(f"raw: expected bytes, got {type(raw).__name__}")
+        try:
+            ids = [i + len(SPECIALS) for i in self._bpe.encode(raw.decode()).ids]
+        except UnicodeDecodeError:
+            ids = []
+        return ids if self.decode_bytes(ids) == raw else [self._ids[_LETTERS[b]] for b in raw]
+
+    def decode_bytes(self, ids):
+        """The bytes that ids of pieces stand for.
+
+        Raises:
+            ValueError: one is a special token's, or outside the vocabulary.
+        """
+        if wrong := [i for i in ids if not len(SPECIALS) <= i < len(self)]:
+            raise ValueError(f"ids: {brief(wrong[0])} is no piece of this vocabulary")
+        return bytes(_BYTES[letter] for i in ids for letter in self.tokens[i])
 
     def _content_record(self):
         return {"kind": self.kind, **self._extra}
