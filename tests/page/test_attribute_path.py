@@ -135,7 +135,7 @@ def test_phone(open_page, page_of_vae):
 def test_live_it_follows_python(small):
     widget = AttributePath(explorers.small_vae(), ENDS)
     state = {"payload": widget.payload, "sentence": ENDS[0], "target": ["past", True]}
-    module = (ROOT / "ae_lib/widgets/sentence_path.js").read_text("utf8")
+    module = widget._esm
     raw = base64.b64encode(b"\0\0\0\0" + widget._raw).decode()
     small.page.evaluate(LIVE, [module, raw, state | {"strength": 0.25}])
     live = AttributeExplorer(small.page, small.autoencoder)

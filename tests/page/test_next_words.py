@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from ae_lib import data, text
-from ae_lib.widgets import NextWords, next_words
+from ae_lib.widgets import NextWords
 from tests.page.explorers import PHONE, Explorer, write_page
 from tests.page.test_sentence_words import LIVE, ODD, random_texts
 from tests.small_language_model import small_language_model
@@ -165,7 +165,7 @@ def test_everyone_can_use_it(words, open_page, page_and_model):
 
 def test_live_it_follows_python_and_python_it(words):
     widget = NextWords(words.model, "Tom")
-    module = next_words._MODULE.read_text("utf8")
+    module = widget._esm
     words.page.evaluate(LIVE, [module, "", {"payload": widget.payload, "prompt": "Mary"}])
     live = Words(words.page, words.model)
     live.assert_shows("Mary")

@@ -11,7 +11,7 @@ import pytest
 from ae_lib import data, text
 from ae_lib.widgets import SentencePath
 from ae_lib.widgets import _int8 as int8
-from tests.page.explorers import ENDS, HELD_OUT, ROOT, PathExplorer
+from tests.page.explorers import ENDS, HELD_OUT, PathExplorer
 from tests.small_text_model import with_weights
 
 # ---- the same words, the same numbers ----
@@ -115,7 +115,7 @@ LIVE = """async ([module, raw, state]) => {
 def test_live_it_asks_the_kernel_and_follows_python(small):
     widget = SentencePath(small.autoencoder, *ENDS, examples=[])
     state = {"payload": widget.payload, "first": ENDS[0], "second": "I was here.", "t": 0.25}
-    module = (ROOT / "ae_lib/widgets/sentence_path.js").read_text("utf8")
+    module = widget._esm
     raw = base64.b64encode(b"\0\0\0\0" + widget._raw).decode()
     page = small.page
     page.evaluate(LIVE, [module, raw, state])
