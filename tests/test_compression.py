@@ -24,11 +24,11 @@ from ae_lib.text import BOS, EOS
 LINES = b"Tom is here.\nWhere is Mary?\nI don't know where she is.\n"
 # Written once, on another machine than the one that reads them here.
 ARCHIVES = {
-    "language-model": "41454331002794773637240001b20ea1ddc4f06892dc5ac5c3dd9e00",
-    "mixture": "41454331010ec3b9be37270001b3dbc44c2ff4eb83afa82dca9b542c00",
+    "language-model": ("4145433100097a8c5e37240001b20ea1ddc4f06892dc5a3d4addf800"),
+    "mixture": ("41454331017e7b86d537270001b32db89363ed7a77c154aed7564bdb00"),
     "online": (
-        "414543310247f698e4378701b59f0fd678583357c66b0069db9e937a93fcc45c7dcb5ee11f7c37af"
-        "300e67914e8a76904795727e3b3e93cdb63d4c872300"
+        "4145433102b472df8f378701b59f0fd678583357c66b0069db9e937a93fcc45c7dcb5ee11f7c37af"
+        "300e67914e8a76904795727e3b3e93cdb62494459000"
     ),
 }
 

@@ -20,8 +20,8 @@ from ae_lib.compression._online import Online
 from ae_lib.compression._pieces import Logarithms, Pieces
 
 __all__ = [
-    "MODELS", "Decoder", "Encoder", "ExactLM", "Online",
-    "bits", "compress", "compress_file", "decompress", "decompress_file",
+    "MODELS", "Decoder", "Encoder", "ExactLM", "Meter", "Online", "Pieces",
+    "bits", "compress", "compress_file", "decompress", "decompress_file", "pieces",
 ]  # fmt: skip
 
 MODELS = ("language-model", "mixture", "online")
@@ -29,7 +29,7 @@ CHUNK = 1 << 16  # bytes of data that are coded as one
 _MAGIC = b"AEC1"
 _BY_MODEL, _BY_LZMA, _AS_IS = range(3)
 _LZMA = {"format": lzma.FORMAT_RAW, "filters": [{"id": lzma.FILTER_LZMA2, "preset": 9}]}
-_SHARES = 159 / 256, 100 / 256  # of the LSTM and the 5-gram: python -m benchmarks.compression fit
+_SHARES = 157 / 256, 99 / 256  # of the LSTM and the 5-gram: python -m benchmarks.compression fit
 _FOREIGN = 0.6  # pieces a byte: above, what is coded is not the language model's kind of text
 
 
@@ -135,21 +135,32 @@ def _number(model):
 
 
 def _model(number):
-    return Online() if MODELS[number] == "online" else _pieces(MODELS[number])
+    return Online() if MODELS[number] == "online" else pieces(MODELS[number])
 
 
 @functools.cache
-def _pieces(name):
+def pieces(model="language-model"):
+    """The coder of pieces of words that a model, "language-model" or "mixture", stands for.
+
+    Returns:
+        an object whose ``code(coder, length, raw)`` writes ``raw`` with an ``Encoder``, counts
+        its bits with a ``Meter``, or, without ``raw``, reads ``length`` bytes of a ``Decoder``.
+
+    Raises:
+        ValueError: another name.
+    """
     from ae_lib.data import load_sentences
     from ae_lib.ngrams import KneserNey
     from ae_lib.text_models import pretrained
 
+    if model not in MODELS[:2]:
+        raise ValueError(f"model: got {brief(model)}; choose one of {', '.join(MODELS[:2])}")
     language_model = pretrained("language-model")
     models, words = [ExactLM(language_model)], language_model.vocabulary
-    if name == "mixture":
+    if model == "mixture":
         sentences = load_sentences("train", size="full")
         models.append(Logarithms(KneserNey(words, order=5).fit(sentences)))
-    return Pieces(words, models, _SHARES if name == "mixture" else (1,))
+    return Pieces(words, models, _SHARES if model == "mixture" else (1,))
 
 
 def _digest(number):

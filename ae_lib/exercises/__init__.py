@@ -26,6 +26,7 @@ _MODULES = {
     "sentence_vae": ("ch08",),
     "translation": ("ch09",),
     "language": ("ch10",),
+    "compression": ("ch11",),
     "gpu": ("ch12", "ch12_step"),
     "runs": ("ch13", "ch13_share"),
 }

@@ -16,8 +16,9 @@ _HOMES = {
     "SentencePath": "sentence_path",
     "AttributePath": "attribute_path",
     "Translate": "translate",
+    "Compress": "compress",
 }
-__all__ = ["LatentMap", "NextWords", "SentencePath", "AttributePath", "Translate"]
+__all__ = ["LatentMap", "NextWords", "SentencePath", "AttributePath", "Translate", "Compress"]
 
 
 def __getattr__(name):

@@ -2,8 +2,9 @@
 
 One block of bytes: the length of a JSON header (4 bytes, little-endian), the header, then
 the arrays where the header says they are. A matrix is stored row by row, one row for each
-value that it puts out, as int8 and a float32 scale a row; vectors are float32. A translator's
-matrices have the steps of a file of 8 bits: of a model from such a file the copy is exact.
+value that it puts out, as int8 and a float32 scale a row; vectors are float32. The matrices of
+a translator and of an LSTM language model have the steps of a file of 8 bits: of a model from
+such a file the copy is exact.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from ae_lib._files import column_steps
 
 FORMAT = "ae-lib text autoencoder int8 1"
 TRANSLATOR = "ae-lib translator int8 1"
+LANGUAGE_MODEL = "ae-lib language model int8 1"
 MAX_LENGTH = 48
 _PAD, _BOS, _EOS = 0, 2, 3
 # Name by ``named_weights``: whether its rows, turned, are what the browser multiplies by.
@@ -47,6 +49,8 @@ ATTENTIONS = {
     "general": _GENERAL,
     "additive": _GENERAL | {"to_query.kernel", "to_score"},
 }
+_LANGUAGE = {"embedding", "word_bias", "to_word.kernel", "to_word.bias"}
+_LANGUAGE |= {f"lstm.{weight}" for weight in _LSTM}
 
 
 def quantise(rows):
@@ -77,7 +81,8 @@ def pack(weights, vocabulary, attention=None):
     Args:
         weights: arrays by the names of ``ae_lib.text_models.named_weights``.
         vocabulary: record of the model's vocabulary, a dict (``to_record``).
-        attention: of a translator, one of ``ATTENTIONS``; None: an autoencoder.
+        attention: of a translator, one of ``ATTENTIONS``; None: an autoencoder, or, by the
+            names of its weights, an LSTM language model.
 
     Returns:
         bytes, the same for the same arguments.
@@ -87,7 +92,10 @@ def pack(weights, vocabulary, attention=None):
     """
     weights = {name: np.asarray(array, "float32") for name, array in weights.items()}
     if attention is not None:
-        return _pack_translator(weights, vocabulary, attention)
+        wanted = ATTENTIONS.get(attention, set())
+        return _pack_exact(TRANSLATOR, weights, vocabulary, wanted, attention=attention)
+    if "lstm.kernel" in weights:
+        return _pack_exact(LANGUAGE_MODEL, weights, vocabulary, _LANGUAGE)
     weights.pop("beta", None)  # of a SentenceVAE, whose codes' means alone are kept
     if wrong := set(weights) ^ {*_MATRICES, *_VECTORS}:
         raise ValueError(f"weights: missing or unknown: {', '.join(sorted(wrong))}")
@@ -106,8 +114,8 @@ def pack(weights, vocabulary, attention=None):
     return _block(FORMAT, arrays, {name: vocabulary[name] for name in ("tokens", "names")})
 
 
-def _pack_translator(weights, vocabulary, attention):
-    if wrong := set(weights) ^ ATTENTIONS.get(attention, set()):
+def _pack_exact(kind, weights, vocabulary, wanted, **more):
+    if wrong := set(weights) ^ wanted:
         raise ValueError(f"weights: missing or unknown: {', '.join(sorted(wrong))}")
     arrays = {"merges": merges_of(vocabulary).astype("uint16")}
     for name in sorted(weights):
@@ -117,7 +125,7 @@ def _pack_translator(weights, vocabulary, attention):
             rows = np.rint(array / scale).astype("int8")
             arrays[name + ".scale"], array = scale, rows if name == "embedding" else rows.T
         arrays[name] = array
-    return _block(TRANSLATOR, arrays, {"attention": attention})
+    return _block(kind, arrays, more)
 
 
 def merges_of(vocabulary):
@@ -161,7 +169,7 @@ def unpack(raw):
     size = 4 + int.from_bytes(raw[:4], "little")
     try:
         header = json.loads(raw[4:size])
-        known = header["format"] in (FORMAT, TRANSLATOR)
+        known = header["format"] in (FORMAT, TRANSLATOR, LANGUAGE_MODEL)
         right = known and len(raw) == size + header["bytes"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"raw: not a packed model of text ({error})") from None
@@ -172,7 +180,7 @@ def unpack(raw):
         kind = np.dtype(entry["kind"]).newbyteorder("<")
         count, start = int(np.prod(entry["shape"])), size + entry["at"]
         stored[name] = np.frombuffer(raw, kind, count, start).reshape(entry["shape"])
-    by_column = header["format"] == TRANSLATOR  # its table, where a row is a word
+    by_column = header["format"] != FORMAT  # the table, where a row is a word
     for name, array in stored.items():
         if (scale := stored.get(name + ".scale")) is None:
             arrays |= {} if name.endswith(".scale") else {name: array}
@@ -204,7 +212,7 @@ def pack_file(path):
     """
     import h5py
 
-    known, weights = {*_MATRICES, *_VECTORS, *ATTENTIONS["additive"]}, {}
+    known, weights = {*_MATRICES, *_VECTORS, *ATTENTIONS["additive"], *_LANGUAGE}, {}
 
     def take(path, group):  # Keras notes there whose weights these are, and keeps their order
         if layer := group.attrs.get("name"):
@@ -227,7 +235,7 @@ def pack_file(path):
 
 
 def pack_model(model):
-    """The bytes for the browser, of a ``TextAutoencoder``, ``TextVAE`` or ``Translator``."""
+    """The bytes for the browser, of a model of text: an autoencoder, translator, LSTM."""
     from keras.ops import convert_to_numpy
 
     from ae_lib.text_models import named_weights

@@ -90,14 +90,14 @@ function normalise(text) {
   return spelled.replace(ALONE, "").split(" ").filter(Boolean).join(" ");
 }
 
-// The vocabulary: of each piece its bytes, and of each pair that is joined its rank and piece.
-// The first 256 pieces are the bytes, in the order of the signs that stand for them in GPT-2.
-function readPieces(merges) {
+// The vocabulary: of each piece its bytes, and how a word splits into pieces. The first 256
+// pieces are the bytes, in the order of the signs that stand for them in GPT-2.
+function readMerges(merges) {
   const printed = (b) => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
   const all = [...Array(256).keys()];
   const bytes = [...all.filter(printed), ...all.filter((b) => !printed(b))].map((b) => [b]);
   const ids = new Map(bytes.map((piece, id) => [piece.join(), id]));
-  const joins = new Map();
+  const joins = new Map(); // of each pair that is joined its rank and piece
   for (let k = 0; k < merges.length; k += 2) {
     const piece = [...bytes[merges[k]], ...bytes[merges[k + 1]]];
     const key = piece.join();
@@ -116,6 +116,11 @@ function readPieces(merges) {
       row.splice(at, 2, best[1]);
     }
   };
+  return { bytes, split };
+}
+
+function readPieces(merges) {
+  const { bytes, split } = readMerges(merges);
   return {
     encode: (text) => (normalise(text).match(WORD) ?? []).flatMap(split),
     decode: (row) => new TextDecoder().decode(new Uint8Array(row.flatMap((id) => bytes[id - SPECIALS]))),

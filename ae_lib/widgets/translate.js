@@ -5,7 +5,7 @@
 // JSON text in the model's "payload"; the weights come on request, from the kernel or from a
 // script beside the page. See translate.py and _int8.py.
 
-import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readPieces, make, walkCells } from "./next_words.js";
+import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readMerges, readPieces, make, walkCells } from "./next_words.js";
 import { mountAll } from "./page.js";
 import { multiply, affine, sigmoid, step, bufferOf, loadFromPage, loadFromKernel, fetchModel } from "./sentence_path.js";
 

@@ -2,7 +2,7 @@
 
 ``_static/text_autoencoder.js`` and the others hold the weights in 8 bits, made anew when the
 model or the way it is packed has changed. A page asks for one when its reader does; see
-``ae_lib.widgets.SentencePath``, ``AttributePath`` and ``Translate``.
+``ae_lib.widgets.SentencePath``, ``AttributePath``, ``Translate`` and ``Compress``.
 """
 
 import hashlib
@@ -14,7 +14,11 @@ from ae_lib.widgets import _int8
 
 NAME, FILE = "text-autoencoder", "text_autoencoder.js"
 MODEL = Path(_int8.__file__).parents[1] / "weights" / "text_autoencoder.keras"
-OTHERS = {"sentence-vae": "sentence_vae.js", "translate-en-fr": "translate_en_fr.js"}
+OTHERS = {
+    "sentence-vae": "sentence_vae.js",
+    "translate-en-fr": "translate_en_fr.js",
+    "language-model": "language_model.js",
+}
 
 
 def write_weights(static, model=MODEL, name=NAME, file=FILE):

@@ -11,7 +11,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 MODULES = (
     "dense", "beyond", "generative", "text", "lstm", "sentences", "translation", "language",
-    "machines",
+    "compression", "machines",
 )  # fmt: skip
 
 

@@ -11,9 +11,17 @@ import keras
 import numpy as np
 import pytest
 
-from ae_lib import data, text, text_models
+from ae_lib import compression, data, text, text_models
 from ae_lib.models import AttentionSeq2Seq, SentenceVAE, Seq2SeqAutoencoder
-from ae_lib.widgets import AttributePath, SentencePath, Translate, attribute_path, translate
+from ae_lib.widgets import (
+    AttributePath,
+    Compress,
+    SentencePath,
+    Translate,
+    attribute_path,
+    compress,
+    translate,
+)
 from ae_lib.widgets import _int8 as int8
 from tests.small_text_model import small_autoencoder, with_weights
 
@@ -383,6 +391,55 @@ def write_translate_page(folder, attention="general"):
     (folder / "_static").mkdir()
     (folder / "_static" / translate.PAGE_FILE).write_text(script, encoding="utf-8")
     return write_page(folder, html), translator
+
+
+class CompressExplorer(Explorer):
+    """A text, its archive, and the text restored from the archive."""
+
+    name = "compress"
+
+    def __init__(self, page, index=0):
+        super().__init__(page, index)
+        self.input = self.root.get_by_label("Text", exact=True)
+        self.hex = self.root.get_by_label("The archive in hexadecimal")
+        self.button = self.root.get_by_role("button", name="Load the model")
+        self.restore = self.root.get_by_role("button", name="Restore the text")
+        self.sum, self.restored = self.root.locator(".aec-sum"), self.root.locator("pre")
+        self.note, self.result = (self.root.locator(".aew-note").nth(k) for k in (0, 1))
+
+    def state(self):
+        return self.run("explorer => explorer.state()")
+
+    def loaded(self):
+        self.root.locator(".aet-load").wait_for(state="hidden")
+        return self
+
+    def load(self):
+        assert self.run("explorer => explorer.load()")
+        return self
+
+    def assert_shows(self, words):
+        """Wait for a text's archive: it is Python's, and each piece has its bits beside it."""
+        self.wait("(e, words) => e.state().text === words", words)
+        archive = compression.compress(words.encode())
+        assert self.input.input_value() == words
+        assert bytes.fromhex(self.hex.input_value()) == archive
+        assert f"its archive {len(archive)}" in self.sum.inner_text()
+        lines = compress._lines(words.encode())
+        pieces = [(piece or "■\u00a0end").replace(" ", "␣") for line in lines for piece, _ in line]
+        assert self.root.locator(".aec-line b").all_inner_texts() == pieces
+        shown = self.root.locator(".aec-line small").all_inner_texts()
+        bits = [bits for line in lines for _, bits in line]
+        np.testing.assert_allclose([float(one.split()[0]) for one in shown], bits, atol=0.0551)
+
+
+def write_compress_page(folder, words):
+    """A page with the explorer, the shipped model's weights beside it."""
+    widget = Compress(words)
+    (folder / "_static").mkdir()
+    script = int8.page_script(compress.SHIPPED, widget._raw)
+    (folder / "_static" / compress.PAGE_FILE).write_text(script, encoding="utf-8")
+    return write_page(folder, widget.html())
 
 
 def write_path_page(folder):

@@ -250,7 +250,7 @@ def test_words_come_before_pictures_and_data(name):
 def test_an_explorer_on_a_page_runs_the_script_of_today():
     mounts = [mount for name in CHAPTERS for mount in find(name, "//*[@data-ae-mount]")]
     kinds = {mount.get("data-ae-mount") for mount in mounts}
-    assert kinds == {"latent-map", "next-words", "sentence-path", "translate"}
+    assert kinds == {"compress", "latent-map", "next-words", "sentence-path", "translate"}
     for mount in mounts:
         kind = mount.get("data-ae-mount").replace("-", "_")
         module = ROOT / "ae_lib" / "widgets" / f"{kind}.js"
