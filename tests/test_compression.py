@@ -241,8 +241,9 @@ def test_another_models_archive_is_refused_by_name(monkeypatch):
 def test_what_is_no_archive_or_no_bytes_is_refused():
     with pytest.raises(ValueError, match="no archive"):
         compression.decompress(b"hello")
-    with pytest.raises(TypeError, match=r"expected bytes, got str; encode it: text.encode\(\)"):
-        compression.compress("hello")
+    for function in (compression.compress, compression.bits):
+        with pytest.raises(TypeError, match=r"bytes, got str; encode it: text.encode\(\)"):
+            function("hello")
     with pytest.raises(TypeError, match="expected bytes, got str"):
         compression.decompress("hello")
     with pytest.raises(ValueError, match="choose one of language-model, mixture, online"):

@@ -56,13 +56,8 @@ def compress(data, model="language-model"):
         >>> decompress(archive)
         b'to be or not to be, to be or not'
     """
-    if isinstance(data, (bytearray, memoryview)):
-        data = bytes(data)
-    if not isinstance(data, bytes):
-        hint = "; encode it: text.encode()" if isinstance(data, str) else ""
-        raise TypeError(f"data: expected bytes, got {type(data).__name__}{hint}")
     out = BytesIO()
-    _write(BytesIO(data), out, _number(model))
+    _write(BytesIO(_as_bytes(data)), out, _number(model))
     return out.getvalue()
 
 
@@ -88,7 +83,7 @@ def bits(data, model="language-model"):
     Returns:
         float, in bits, for all the data; divide by ``len(data)`` for bits per byte.
     """
-    meter, coder = Meter(), _model(_number(model))
+    data, meter, coder = _as_bytes(data), Meter(), _model(_number(model))
     for start in range(0, len(data), CHUNK):
         chunk = data[start : start + CHUNK]
         coder.code(meter, len(chunk), chunk)
@@ -126,6 +121,13 @@ class Meter:
     def encode(self, start, size, bits):
         """Count a symbol; its arguments are those of ``Encoder.encode``."""
         self.bits += bits - math.log2(size)
+
+
+def _as_bytes(data):
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    hint = "; encode it: text.encode()" if isinstance(data, str) else ""
+    raise TypeError(f"data: expected bytes, got {type(data).__name__}{hint}")
 
 
 def _number(model):

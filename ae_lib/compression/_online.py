@@ -115,7 +115,7 @@ class Online:
             sums = [_mixed(weights, inputs) for weights in mixers]
             logit = sum(sums) >> 1
             at, part = divmod((logit + 2048) * 32, 4096)
-            table = self._corrected.setdefault(last | node, None) or self._fresh(last | node)
+            table = self._corrected.get(last | node) or self._fresh(last | node)
             p = (table[at] * (4096 - part) + table[at + 1] * part) >> 12
             p = max(32, min(_ONE - 31, (_SQUASH[logit + 2047] * 16 + p) >> 1))
             bit = int(coder.target(_BITS) < p) if known is None else known >> place & 1

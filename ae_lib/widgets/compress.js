@@ -7,7 +7,7 @@
 
 import { CSS, SPECIALS, WORD, readMerges, make } from "./next_words.js";
 import { mountAll } from "./page.js";
-import { multiply, bufferOf, loadFromPage, loadFromKernel, fetchModel } from "./sentence_path.js";
+import { multiply, bufferOf, loadFromPage, loadFromKernel, fetchModel, modelLoader } from "./sentence_path.js";
 import { MORE } from "./translate.js";
 
 const STYLE = `
@@ -312,18 +312,14 @@ function build() {
 function render({ model, el }) {
   const data = JSON.parse(model.get("payload"));
   const head = fromHex(data.head);
-  const live = typeof model.send === "function";
   const ui = build();
   let shown; // the text with its archive and the bits of its pieces
   let network = null; // the model, once it is here
-  let loading = null;
-  let stop = null; // cancels what is loading
-  let declined = false; // cancelled: from now on, only the buttons load
   let [runs, reads] = [0, 0];
   let gone = false;
   el.append(ui.root);
 
-  const label = `Load the model (${(data.bytes / 1e6).toFixed(1)} MB)`;
+  const loader = modelLoader(model, data, ui, ui.told, announce, took);
   const counted = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
   let timer = 0;
@@ -388,7 +384,7 @@ function render({ model, el }) {
     };
     const count = bytesIn(text).length;
     if (count > data.most) return refuse(`Too long: ${counted(count, "byte")}, at most ${data.most.toLocaleString("en")} are taken.`);
-    if (!network && text !== data.stored.text && (declined || !(await start()))) return run === runs && refuse("The model is not here.");
+    if (!network && text !== data.stored.text && (loader.declined || !(await loader.start()))) return run === runs && refuse("The model is not here.");
     if (run !== runs || gone) return;
     ui.out.setAttribute("aria-busy", "true");
     const found = network ? await compress(network, head, text, pauses(() => run === runs)) : data.stored;
@@ -414,7 +410,7 @@ function render({ model, el }) {
     if (!/^([0-9a-f]{2})*$/.test(hex)) return tell("Not hexadecimal: each byte has two digits, from 0 to 9 or a to f.", true);
     try {
       const parts = opened(head, data.most, fromHex(hex));
-      if (!parts.kind && !network && !(await start())) return read === reads && tell("The model is not here.", true);
+      if (!parts.kind && !network && !(await loader.start())) return read === reads && tell("The model is not here.", true);
       if (read !== reads || gone) return;
       tell("Restoring \u2026");
       const found = await decompress(network, parts, pauses(() => read === reads));
@@ -430,22 +426,9 @@ function render({ model, el }) {
     }
   }
 
-  // Fetch the model, once. Gives whether it is here.
-  function start() {
-    loading ??= load().catch((error) => {
-      loading = null;
-      ui.button.textContent = declined ? label : "Try again";
-      ui.told.textContent = declined ? "Cancelled; nothing was loaded." : `The model is not here: ${error.message}.`;
-      announce(ui.told.textContent);
-      return false;
-    });
-    return loading;
-  }
-
-  async function load() {
-    declined = false;
-    stop = new AbortController();
-    network = readModel(await fetchModel(model, data, ui, ui.told, announce, stop.signal));
+  // The model's bytes have come. Gives whether there is still somebody here.
+  function took(buffer) {
+    network = readModel(buffer);
     if (gone) return false;
     const moveFocus = document.activeElement === ui.button;
     ui.load.hidden = true;
@@ -455,12 +438,8 @@ function render({ model, el }) {
   }
 
   ui.told.textContent = "This archive was made beforehand. For other texts, and to restore a text, load the model into this page.";
-  ui.button.textContent = label;
-  ui.button.addEventListener("click", () => {
-    if (!loading) return start().then((here) => here && take(ui.input.value));
-    declined = true;
-    stop.abort();
-  });
+  ui.button.textContent = loader.label;
+  ui.button.addEventListener("click", () => loader.press().then((here) => here && take(ui.input.value)));
   ui.restore.addEventListener("click", restore);
   ui.hex.addEventListener("input", forget);
   let typing = 0;
@@ -487,7 +466,7 @@ function render({ model, el }) {
   follow();
   const always = () => pauses(() => true);
   ui.root.aeExplorer = {
-    load: () => start().then((here) => here && take(ui.input.value)).then(() => Boolean(network)),
+    load: () => loader.start().then((here) => here && take(ui.input.value)).then(() => Boolean(network)),
     encode: (line) => network.encode(line),
     compress: async (texts) => {
       const found = [];

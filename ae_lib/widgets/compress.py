@@ -8,9 +8,9 @@ import traitlets
 
 from ae_lib._checks import brief
 from ae_lib.widgets._explorer import Explorer
-from ae_lib.widgets._int8 import fingerprint, pack_file
+from ae_lib.widgets._int8 import pack_file
 from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
-from ae_lib.widgets.sentence_path import PathExplorer
+from ae_lib.widgets.sentence_path import PathExplorer, beside_the_page
 
 _MODULE = pathlib.Path(__file__).with_name("compress.js")
 # The shipped model's name, and its file beside the pages.
@@ -63,11 +63,7 @@ class Compress(Explorer):
                 "head": compression.compress(b"", SHIPPED)[:-1].hex(),
                 "most": _BYTES,
                 "bytes": len(self._raw),
-                "weights": {
-                    "name": SHIPPED,
-                    "file": PAGE_FILE,
-                    "version": fingerprint(self._raw),
-                },
+                "weights": beside_the_page(self._raw, SHIPPED, PAGE_FILE),
             }
         )
         super().__init__(text=text, payload=payload)

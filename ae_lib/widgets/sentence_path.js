@@ -449,6 +449,44 @@ async function fetchModel(model, data, { bar, button }, told, announce, signal) 
   }
 }
 
+// What fetches the model, once, and gives its bytes to `took`. `start` gives whether the model is
+// here; `press`, for the button, starts or cancels. Once cancelled, only the button starts.
+function modelLoader(model, data, ui, told, announce, took) {
+  // What comes over the line: compressed, the page's script is as large as its bytes.
+  const megabytes = Math.max(0.1, data.bytes / 1e6);
+  const label = `Load the model (${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB)`;
+  let loading = null;
+  let stop = null; // cancels what is loading
+  const loader = { declined: false, label, start, press };
+
+  function start() {
+    loading ??= load().catch((error) => {
+      loading = null;
+      ui.button.textContent = loader.declined ? label : "Try again";
+      told.textContent = loader.declined ? "Cancelled; nothing was loaded." : `The model is not here: ${error.message}.`;
+      announce(told.textContent);
+      return false;
+    });
+    return loading;
+  }
+
+  async function load() {
+    if (typeof model.send !== "function" && !data.weights) return false;
+    loader.declined = false;
+    stop = new AbortController();
+    return took(await fetchModel(model, data, ui, told, announce, stop.signal));
+  }
+
+  async function press() {
+    if (!loading) return start();
+    loader.declined = true;
+    stop.abort();
+    return false;
+  }
+
+  return loader;
+}
+
 // ---- elements -------------------------------------------------------------------------
 
 function make(tag, attributes = {}, ...children) {
@@ -571,9 +609,6 @@ function render({ model, el }) {
   let t = model.get(mode.place);
   let target = data.target; // an attribute and a value
   let network = null; // the model, once it is here
-  let loading = null;
-  let stop = null; // cancels what is loading
-  let declined = false; // cancelled: from now on, only the button loads
   let seen = new Map(); // sentences by t
   let runs = 0;
   let gone = false;
@@ -583,9 +618,7 @@ function render({ model, el }) {
   const shareOf = (place) => (place - mode.low) / (mode.high - mode.low);
   const backs = texts.map((_, k) => decodeAt(k)); // the sentences from the ends' own codes
   const pause = () => new Promise((resolve) => setTimeout(resolve));
-  // What comes over the line: compressed, the page's script is as large as its bytes.
-  const megabytes = Math.max(0.1, data.bytes / 1e6);
-  const label = `Load the model (${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB)`;
+  const loader = modelLoader(model, data, ui, ui.note, announce, took);
 
   function decodeAt(place) {
     if (!network) return path[Math.round(shareOf(place) * (mode.positions - 1))];
@@ -698,7 +731,7 @@ function render({ model, el }) {
 
   // The one door for a new sentence. What cannot be read is said, and the old end stays.
   async function setEnd(k, text, fromModel = false) {
-    if (!network && (declined || !(await start()))) {
+    if (!network && (loader.declined || !(await loader.start()))) {
       notes[k] = "The model is not here.";
       return showStatus(k);
     }
@@ -729,7 +762,7 @@ function render({ model, el }) {
   // The one door for another attribute or value.
   async function setTarget(next, fromModel = false) {
     if (JSON.stringify(next) === JSON.stringify(target)) return;
-    if (!network && (declined || !(await start()))) {
+    if (!network && (loader.declined || !(await loader.start()))) {
       showTarget();
       return announce("The model is not here.");
     }
@@ -773,23 +806,9 @@ function render({ model, el }) {
     return true;
   }
 
-  // Fetch the model, once. Gives whether it is here.
-  function start() {
-    loading ??= load().catch((error) => {
-      loading = null;
-      ui.button.textContent = declined ? label : "Try again";
-      ui.note.textContent = declined ? "Cancelled; nothing was loaded." : `The model is not here: ${error.message}.`;
-      announce(ui.note.textContent);
-      return false;
-    });
-    return loading;
-  }
-
-  async function load() {
-    if (!live && !data.weights) return false;
-    declined = false;
-    stop = new AbortController();
-    network = readModel(await fetchModel(model, data, ui, ui.note, announce, stop.signal));
+  // The model's bytes have come. Gives whether there is still somebody here.
+  async function took(buffer) {
+    network = readModel(buffer);
     if (gone) return false;
     const moveFocus = document.activeElement === ui.button;
     ui.load.hidden = true;
@@ -804,18 +823,14 @@ function render({ model, el }) {
 
   if (live || data.weights) {
     ui.note.textContent = "This line was computed beforehand. For other sentences, and the places between, load the model into this page.";
-    ui.button.textContent = label;
+    ui.button.textContent = loader.label;
   } else {
     ui.note.textContent = "This line was computed beforehand. Its model does not travel with the page: run the chapter to try other sentences.";
     ui.button.hidden = true;
     for (const { input, pick } of ui.ends) [input.readOnly, pick.disabled] = [true, true];
     if (target) ui.target.attribute.disabled = ui.target.value.disabled = true;
   }
-  ui.button.addEventListener("click", () => {
-    if (!loading) return start();
-    declined = true;
-    stop.abort();
-  });
+  ui.button.addEventListener("click", loader.press);
   ui.ends.forEach(({ input, pick }, k) => {
     let typing = 0;
     const take = () => {
@@ -865,7 +880,7 @@ function render({ model, el }) {
   texts.forEach((_, k) => followEnd(k));
   if (target) setTarget(model.get("target"), true);
   ui.root.aeExplorer = {
-    load: start,
+    load: loader.start,
     setEnd: (k, text) => ((ui.ends[k].input.value = text), setEnd(k, text)),
     setPlace: (next) => setPlace(next),
     setTarget: (name, value) => setTarget([name, value]),

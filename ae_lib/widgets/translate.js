@@ -7,7 +7,7 @@
 
 import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readMerges, readPieces, make, walkCells } from "./next_words.js";
 import { mountAll } from "./page.js";
-import { multiply, affine, sigmoid, step, bufferOf, loadFromPage, loadFromKernel, fetchModel } from "./sentence_path.js";
+import { multiply, affine, sigmoid, step, bufferOf, loadFromPage, loadFromKernel, fetchModel, modelLoader } from "./sentence_path.js";
 
 const MORE = `
 .aet [hidden] { display: none; }
@@ -217,15 +217,11 @@ function render({ model, el }) {
   const ui = build(data);
   let shown; // the sentence with its pieces, its translation and the attention
   let network = null; // the model, once it is here
-  let loading = null;
-  let stop = null; // cancels what is loading
-  let declined = false; // cancelled: from now on, only the button loads
   let runs = 0;
   let gone = false;
   el.append(ui.root);
 
-  const megabytes = Math.max(0.1, data.bytes / 1e6);
-  const label = `Load the model (${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB)`;
+  const loader = modelLoader(model, data, ui, ui.told, announce, took);
   const visible = (piece) => (piece === null ? "\u25a0 end" : piece.replaceAll(" ", "\u2423"));
 
   let timer = 0;
@@ -291,7 +287,7 @@ function render({ model, el }) {
     const count = [...text].length;
     if (!normalise(text)) return refuse("Write a sentence.");
     if (count > data.characters) return refuse(`Too long: ${count} characters, at most ${data.characters} are taken.`);
-    if (!network && !stored.has(text) && (declined || !(await start()))) return run === runs && refuse("The model is not here.");
+    if (!network && !stored.has(text) && (loader.declined || !(await loader.start()))) return run === runs && refuse("The model is not here.");
     if (run !== runs || gone) return;
     ui.out.setAttribute("aria-busy", "true");
     const found = network ? await translated(text, run) : stored.get(text);
@@ -305,23 +301,9 @@ function render({ model, el }) {
     model.save_changes();
   }
 
-  // Fetch the model, once. Gives whether it is here.
-  function start() {
-    loading ??= load().catch((error) => {
-      loading = null;
-      ui.button.textContent = declined ? label : "Try again";
-      ui.told.textContent = declined ? "Cancelled; nothing was loaded." : `The model is not here: ${error.message}.`;
-      announce(ui.told.textContent);
-      return false;
-    });
-    return loading;
-  }
-
-  async function load() {
-    if (!live && !data.weights) return false;
-    declined = false;
-    stop = new AbortController();
-    network = readModel(await fetchModel(model, data, ui, ui.told, announce, stop.signal));
+  // The model's bytes have come. Gives whether there is still somebody here.
+  function took(buffer) {
+    network = readModel(buffer);
     if (gone) return false;
     const moveFocus = document.activeElement === ui.button;
     ui.load.hidden = true;
@@ -332,16 +314,12 @@ function render({ model, el }) {
 
   if (live || data.weights) {
     ui.told.textContent = "These translations were computed beforehand. For other sentences, load the model into this page.";
-    ui.button.textContent = label;
+    ui.button.textContent = loader.label;
   } else {
     ui.told.textContent = "These translations were computed beforehand. Their model does not travel with the page: run the chapter to try other sentences.";
     ui.button.hidden = ui.input.readOnly = true;
   }
-  ui.button.addEventListener("click", () => {
-    if (!loading) return start().then((here) => here && take(ui.input.value));
-    declined = true;
-    stop.abort();
-  });
+  ui.button.addEventListener("click", () => loader.press().then((here) => here && take(ui.input.value)));
   let typing = 0;
   const takeInput = () => {
     clearTimeout(typing);
@@ -375,7 +353,7 @@ function render({ model, el }) {
   ui.input.value = ui.pick.value = shown.text;
   follow();
   ui.root.aeExplorer = {
-    load: () => start().then((here) => here && take(ui.input.value)).then(() => Boolean(network)),
+    load: () => loader.start().then((here) => here && take(ui.input.value)).then(() => Boolean(network)),
     write: (text) => take((ui.input.value = text)),
     encode: (text) => network.encode(text),
     translate: (texts) => Promise.all(texts.map((text) => translated(text, runs))),

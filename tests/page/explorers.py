@@ -313,7 +313,22 @@ def vae_beside(folder, attributes):
     return text_models.TextVAE(copy.model, copy.vocabulary, attributes)
 
 
-class TranslateExplorer(Explorer):
+class LoadingExplorer(Explorer):
+    """An explorer whose model comes on request."""
+
+    def state(self):
+        return self.run("explorer => explorer.state()")
+
+    def loaded(self):
+        self.root.locator(".aet-load").wait_for(state="hidden")
+        return self
+
+    def load(self):
+        assert self.run("explorer => explorer.load()")
+        return self
+
+
+class TranslateExplorer(LoadingExplorer):
     """Sentences and their translations, and the translator that they should agree with."""
 
     name = "translate"
@@ -328,17 +343,6 @@ class TranslateExplorer(Explorer):
             self.root.locator("td[data-row]"),
         )
         self.note, self.said = (self.root.locator(".aew-note").nth(k) for k in (0, 1))
-
-    def state(self):
-        return self.run("explorer => explorer.state()")
-
-    def loaded(self):
-        self.root.locator(".aet-load").wait_for(state="hidden")
-        return self
-
-    def load(self):
-        assert self.run("explorer => explorer.load()")
-        return self
 
     def has(self, sentence):
         """Wait until this sentence's translation is shown."""
@@ -393,7 +397,7 @@ def write_translate_page(folder, attention="general"):
     return write_page(folder, html), translator
 
 
-class CompressExplorer(Explorer):
+class CompressExplorer(LoadingExplorer):
     """A text, its archive, and the text restored from the archive."""
 
     name = "compress"
@@ -406,17 +410,6 @@ class CompressExplorer(Explorer):
         self.restore = self.root.get_by_role("button", name="Restore the text")
         self.sum, self.restored = self.root.locator(".aec-sum"), self.root.locator("pre")
         self.note, self.result = (self.root.locator(".aew-note").nth(k) for k in (0, 1))
-
-    def state(self):
-        return self.run("explorer => explorer.state()")
-
-    def loaded(self):
-        self.root.locator(".aet-load").wait_for(state="hidden")
-        return self
-
-    def load(self):
-        assert self.run("explorer => explorer.load()")
-        return self
 
     def assert_shows(self, words):
         """Wait for a text's archive: it is Python's, and each piece has its bits beside it."""
