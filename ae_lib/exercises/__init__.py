@@ -20,6 +20,7 @@ _MODULES = {
     "basics": ("ch01",),
     "dense": ("ch02",),
     "beyond": ("ch03",),
+    "features": ("ch04",),
     "variational": ("ch05",),
     "text": ("ch06",),
     "seq2seq": ("ch07",),
@@ -29,6 +30,7 @@ _MODULES = {
     "compression": ("ch11",),
     "gpu": ("ch12", "ch12_step"),
     "runs": ("ch13", "ch13_share"),
+    "answers": ("ch14",),
 }
 
 

@@ -11,6 +11,7 @@ _WHERE = {
     "conv_autoencoder": "conv",
     "ContractiveAutoencoder": "regularised",
     "KSparse": "regularised",
+    "CodeTransformer": "features",
     "VariationalAutoencoder": "variational",
     "dense_vae": "variational",
     "SentenceVAE": "variational",

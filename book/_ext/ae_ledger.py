@@ -8,10 +8,10 @@ from ae_outputs import inline_nodes, measured_html
 from ae_project import title
 from docutils import nodes
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from ae_lib._display import anchor
-from ae_lib.claims import read_ledger, stale
+from ae_lib.claims import read_ledger, rows_of, stale
 
 logger = logging.getLogger(__name__)
 MANIFEST = "ae_lib/data/manifest.json"
@@ -67,6 +67,41 @@ class ClaimsLedger(SphinxDirective):
         return section, len(claims)
 
 
+class ClaimRole(SphinxRole):
+    """A link to a claim with its number: ``{claim}`02:claim-two-numbers-of-ours```.
+
+    Set as "(claim 2.4: 0.52)"; of a claim with more than three numbers, how many there are.
+    """
+
+    def run(self):
+        chapter, _, name = self.text.partition(":")
+        (docname,) = (d for d in self.env.found_docs if d.startswith(f"chapters/{chapter}_"))
+        path = Path(self.env.doc2path(docname))
+        self.env.note_dependency(str(path))
+        (claims,) = read_ledger([path]).values()
+        places = [i for i, record in enumerate(claims) if record["id"] == name]
+        if not places:
+            logger.warning(
+                "no claim of chapter %s is named %s", chapter, name, location=self.get_location()
+            )
+            return [nodes.Text(self.text)], []
+        record, number = claims[places[0]], f"{int(chapter)}.{places[0] + 1}"
+        rows = rows_of(record)
+        shown = f"{len(rows)} numbers"
+        if len(rows) <= 3:
+            shown = ", ".join(_in_words(*row) for row in rows)
+        uri = self.env.app.builder.get_relative_uri(self.env.docname, docname)
+        link = nodes.reference(
+            "", f"claim {number}", refuri=f"{uri}#{name}", internal=True, reftitle=record["text"]
+        )
+        return [nodes.inline("", "", nodes.Text("("), link, nodes.Text(f": {shown})"))], []
+
+
+def _in_words(name, value, unit, bound):
+    value = f"{value}\N{NO-BREAK SPACE}{unit}".strip() if unit else value
+    return f"{name} {value}".strip() + (f", bound {bound}" if bound else "")
+
+
 class DataFiles(SphinxDirective):
     """The shipped files with origin, licence and hash: ``{data-files}``."""
 
@@ -103,4 +138,5 @@ def _literal(text):
 def setup(app):
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("data-files", DataFiles)
+    app.add_role("claim", ClaimRole())
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 MODULES = (
-    "dense", "beyond", "generative", "text", "lstm", "sentences", "translation", "language",
-    "compression", "machines",
+    "dense", "beyond", "features", "generative", "text", "lstm", "sentences", "translation",
+    "language", "compression", "machines", "guide",
 )  # fmt: skip
 
 
