@@ -91,9 +91,10 @@ SPOILT = [
 
 @pytest.mark.parametrize("rule, old, new, words", SPOILT)
 def test_a_rule_finds_what_was_spoilt(tmp_path, rule, old, new, words):
-    text = CHAPTERS[-1].read_text("utf8")
+    (chapter,) = (path for path in CHAPTERS if path.stem.startswith("13"))
+    text = chapter.read_text("utf8")
     assert old in text
-    path = tmp_path / CHAPTERS[-1].name
+    path = tmp_path / chapter.name
     path.write_text(text.replace(old, new), "utf8")
     problems = list(getattr(rules, rule)(rules.Chapter(path)))
     assert any(words in problem for problem in problems), problems
