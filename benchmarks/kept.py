@@ -1,9 +1,11 @@
 """Finished runs of a sweep, on disk as soon as they are made: a script cut off goes on."""
 
+import argparse
 import json
 from pathlib import Path
 
 from ae_lib._files import write_json
+from benchmarks.environment import RECORDS, write_record
 
 
 class Kept:
@@ -40,3 +42,30 @@ def search(loss, rate):
         best = min(found, key=found.get)
         wanted = {best / 2, 2 * best} - set(found)
     return best, dict(sorted(found.items()))
+
+
+def measure_parts(parts, script, description, **common):
+    """The command line of a script with several parts: measure those named, by default all.
+
+    Args:
+        parts: functions of a ``Kept`` that return a dict; a record has the function's name.
+        script: name of the module, for the record.
+        description: the module's docstring.
+        **common: what stands in each record.
+    """
+    parts = {part.__name__: part for part in parts}
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(parts)}; default: all")
+    chosen = parser.parse_args().parts or list(parts)
+    if unknown := set(chosen) - set(parts):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    for name in chosen:
+        kept = Kept(RECORDS / f"{name}.part")
+        write_record(
+            RECORDS / f"{name}.json",
+            f"python -m {script} {name}",
+            what=parts[name].__doc__,
+            **common,
+            **parts[name](kept),
+        )
+        kept.remove()

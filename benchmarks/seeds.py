@@ -15,14 +15,12 @@ seed 100. The five seeds of the record are others, 0 to 4.
 weight, without it, and with padding but without the bias of the output layer.
 """
 
-import argparse
 from types import SimpleNamespace
 
 import numpy as np
 
 from ae_lib import data, metrics, models, text, training
-from benchmarks.environment import RECORDS, write_record
-from benchmarks.kept import Kept, search
+from benchmarks.kept import measure_parts, search
 from tests.chapter_code import definitions
 
 SEEDS, TUNING_SEED = range(5), 100
@@ -149,25 +147,9 @@ def silence(kept):
     return {"results": found}
 
 
-PARTS = {part.__name__: part for part in (convolution, denoisers, silence)}
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all")
-    parts = parser.parse_args().parts or PARTS
-    if unknown := set(parts) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    for name in parts:
-        kept = Kept(RECORDS / f"{name}.part")
-        write_record(
-            RECORDS / f"{name}.json",
-            f"python -m benchmarks.seeds {name}",
-            what=PARTS[name].__doc__,
-            seeds=list(SEEDS),
-            **PARTS[name](kept),
-        )
-        kept.remove()
+    parts = (convolution, denoisers, silence)
+    measure_parts(parts, "benchmarks.seeds", __doc__, seeds=list(SEEDS))
 
 
 if __name__ == "__main__":

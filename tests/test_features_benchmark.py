@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ae_lib import data
-from benchmarks import features
+from benchmarks import features, features_unlabelled
 
 LABELS = np.repeat(np.arange(10), 30)
 
@@ -17,9 +17,9 @@ def test_a_draw_is_balanced_and_a_larger_one_holds_it():
 
 
 def test_the_share_of_neighbours_kept():
-    assert features.kept_share([[1, 2], [0, 2]], [[2, 3], [2, 0]]) == 0.75
+    assert features_unlabelled.kept_share([[1, 2], [0, 2]], [[2, 3], [2, 0]]) == 0.75
     line = np.arange(6.0)[:, None]
-    assert features.nearest(line, 1)[0].tolist() == [1]
+    assert features_unlabelled.nearest(line, 1)[0].tolist() == [1]
 
 
 def test_settings_are_chosen_by_validation_images(monkeypatch):
