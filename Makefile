@@ -1,4 +1,4 @@
-# make book · make pdf · make epub · make test · make chapters [CHAPTER=02] · make serve · make bench
+# make book · make pdf · make epub · make test · make chapters [CHAPTER=02] · make serve
 # Everything is set up in .venv, from the lock in requirements/.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ BIN := .venv/bin
 SITE := _build/html
 
 .DELETE_ON_ERROR:
-.PHONY: help book pdf epub test test-colab lint chapters serve bench lighthouse lock repository
+.PHONY: help book pdf epub test test-colab lint chapters serve lighthouse lock repository
 .PHONY: actions epubcheck data drawings vendor clean
 
 help:
@@ -60,9 +60,6 @@ chapters: .venv/test.done
 
 serve: book
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
-
-bench: .venv/test.done
-	$(BIN)/python -m benchmarks.run
 
 # Needs npm, and Java for the checker of HTML
 lighthouse: .venv/test.done book

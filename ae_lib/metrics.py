@@ -1,4 +1,4 @@
-"""Reconstruction errors, likelihoods and bounds on them, subspace angles, ranking and samples.
+"""Reconstruction errors, likelihoods and bounds on them, ranking and samples.
 
 All functions take arrays of any backend that ``np.asarray`` reads and return Python
 floats or NumPy arrays, so that they never enter a training graph. They compute in float64.
@@ -57,30 +57,6 @@ def bernoulli_nll(x, probability, eps=1e-7):
     same_shape(x, p, ("x", "probability"))
     nats = -(x * np.log(p) + (1 - x) * np.log1p(-p))
     return float(nats.reshape(len(x), -1).sum(1).mean())
-
-
-def principal_angles(a, b):
-    """Angles between the column spaces of two matrices, in degrees, smallest first.
-
-    Args:
-        a, b: (d, k) matrices of full column rank, k ≤ d.
-
-    Returns:
-        float64 (k,). All zero when the subspaces are equal, whatever their bases
-        (Björck & Golub 1973; computed by SciPy's sine-based method).
-
-    Raises:
-        ValueError: different d, or a matrix without full column rank.
-    """
-    from scipy.linalg import subspace_angles
-
-    a, b = (_batch(m, n, ndim=2) for m, n in ((a, "a"), (b, "b")))
-    if len(a) != len(b):
-        raise ValueError(f"b: expected {len(a)} rows as in a, got {len(b)}")
-    for matrix, name in ((a, "a"), (b, "b")):
-        if np.linalg.matrix_rank(matrix) < matrix.shape[1]:
-            raise ValueError(f"{name}: its {matrix.shape[1]} columns are not independent")
-    return np.sort(np.degrees(subspace_angles(a, b)))
 
 
 def roc(normal_scores, anomaly_scores):

@@ -1,5 +1,7 @@
 """Sentences as features, and maps in the plane: a part of ``benchmarks.features``."""
 
+from functools import partial
+
 import keras
 import numpy as np
 from sklearn.decomposition import PCA
@@ -21,12 +23,17 @@ TEXT_GRID = {
 
 
 def sentences():
-    """Three parts, each its sentences with "." at the end, and their labels by task."""
+    """Three parts, each its sentences without their last mark, and their labels by task."""
     parts = data.load_sentences("train")[:POOL], *map(data.load_sentences, ("validation", "test"))
     for part in parts:
         marks = [text.attributes(s) for s in part]
-        plain = [s.rstrip("?!. ") + "." for s in part]
+        plain = [s.rstrip("?!. ") for s in part]
         yield plain, {task: np.array([m[task] for m in marks]) for task in TASKS}
+
+
+def words(sentence):
+    """As the book's vocabulary splits them ("didn't" is "did" and "n't"), in small letters."""
+    return [word.lower() for word in text.split_words(sentence)]
 
 
 def text_encoders():
@@ -34,20 +41,27 @@ def text_encoders():
     code, vae, language = map(
         pretrained, ("text-autoencoder", "sentence-vae", "small-language-model")
     )
-    training.set_seed(0)
-    fresh = type(code)(type(code.model).from_config(code.model.get_config()), code.vocabulary)
     rng, vectors = np.random.default_rng(0), {}
+    split = {"tokenizer": words, "token_pattern": None, "lowercase": False}
 
-    def states(batch):
-        ids = text.pad(language.vocabulary.encode_all(batch))
+    def untrained(trained):
+        training.set_seed(0)
+        model = type(trained.model).from_config(trained.model.get_config())
+        return type(trained)(model, trained.vocabulary)
+
+    def states(gpt, batch, last=False):
+        """The mean over the words of GPT's states, or the state of the last word."""
+        ids = text.pad(gpt.vocabulary.encode_all(batch))
         found = np.concatenate(
             [
-                keras.ops.convert_to_numpy(language.model.states(ids[i : i + 512]))[:, 1:]
+                keras.ops.convert_to_numpy(gpt.model.states(ids[i : i + 512]))[:, 1:]
                 for i in range(0, len(ids), 512)
             ]
         )
-        there = (ids != 0)[..., None]
-        return (found * there).sum(1) / there.sum(1)
+        there = ids != 0
+        if last:
+            return found[np.arange(len(ids)), there.sum(1) - 1]
+        return (found * there[..., None]).sum(1) / there.sum(1, keepdims=True)
 
     def random_vectors(batch):
         """The mean of a random vector of 448 numbers for each word."""
@@ -57,16 +71,19 @@ def text_encoders():
                 vectors[word] = rng.normal(size=code.code_size).astype("float32")
             return vectors[word]
 
-        return np.stack([np.mean([vector(w) for w in s.lower().split()], 0) for s in batch])
+        return np.stack([np.mean([vector(w) for w in words(s)], 0) for s in batch])
 
     return {
-        "bag of words": CountVectorizer(binary=True, token_pattern=r"[\w']+"),
-        "TF–IDF": TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[\w']+", sublinear_tf=True),
+        "bag of words": CountVectorizer(binary=True, **split),
+        "TF–IDF": TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, **split),
         "random word vectors": random_vectors,
-        "untrained autoencoder": fresh.encode,
+        "untrained autoencoder": untrained(code).encode,
         "text autoencoder": code.encode,
+        "untrained VAE": untrained(vae).encode,
         "sentence VAE": vae.encode,
-        "GPT, mean state": states,
+        "untrained GPT, mean state": partial(states, untrained(language)),
+        "GPT, last state": partial(states, language, last=True),
+        "GPT, mean state": partial(states, language),
     }
 
 

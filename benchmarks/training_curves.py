@@ -34,7 +34,7 @@ import numpy as np
 
 from ae_lib import data, text
 from benchmarks.environment import RECORDS, write_record
-from benchmarks.kept import Kept
+from benchmarks.kept import Kept, search
 
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 SIZES = {"units": 128, "embedding_size": 64, "code_size": 64}
@@ -126,20 +126,15 @@ def run(vocabulary, ids, batch, rate, seed):
     return {part: nats(model, ids[part]) for part in ("validation", "test")}
 
 
-def search(kept, vocabulary, ids, batch):
-    """The best rate of a batch size by validation, and all that were tried, as factors."""
-    root = BASE_RATE * (batch / BASE_BATCH) ** 0.5
+def best_rate(kept, vocabulary, ids, batch):
+    """The best rate of a batch size by validation, and the losses of all that were tried."""
 
-    def loss(exponent):
-        rate = root * 2.0**exponent
+    def loss(rate):
         key = f"batch {batch}, rate {rate:.3g}, seed {A['seeds'][0]}"
         return kept.get(key, run, vocabulary, ids, batch, rate, A["seeds"][0])["validation"]
 
-    tried = {exponent: loss(exponent) for exponent in (-1, 0, 1)}
-    while (best := min(tried, key=tried.get)) in (min(tried), max(tried)) and len(tried) < 7:
-        exponent = best - 1 if best == min(tried) else best + 1
-        tried[exponent] = loss(exponent)
-    return root * 2.0**best, {f"{root * 2.0**e:.3g}": tried[e] for e in sorted(tried)}
+    best, tried = search(loss, BASE_RATE * (batch / BASE_BATCH) ** 0.5)
+    return best, {f"{rate:.3g}": nats for rate, nats in tried.items()}
 
 
 def throughput(vocabulary, ids, rounds=20, sentences=2048):
@@ -167,7 +162,7 @@ def batch_size():
     per_sentence = tokens(ids["train"]) / len(ids["train"])
     results = []
     for batch in BATCHES:
-        rate, tried = search(kept, vocabulary, ids, batch)
+        rate, tried = best_rate(kept, vocabulary, ids, batch)
         runs = [
             kept.get(f"batch {batch}, rate {rate:.3g}, seed {seed}", run, vocabulary, ids, *of)
             for seed in A["seeds"]

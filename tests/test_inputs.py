@@ -128,8 +128,6 @@ def test_metrics_compute_in_float64():
     assert metrics.roc([1 + 1e-12], [1 + 2e-12])[2] == 1
     nats = metrics.bernoulli_nll([[1.0]], [[1 - 1e-12]], eps=1e-13)
     assert nats == pytest.approx(1e-12, rel=1e-3)
-    angle = metrics.principal_angles([[1.0], [0.0]], [[1.0], [1e-9]])
-    assert angle == pytest.approx(np.degrees(1e-9))
 
 
 def drawn(histories):

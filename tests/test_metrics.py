@@ -52,22 +52,6 @@ def test_the_bernoulli_likelihood_at_the_ends_is_finite():
     assert metrics.bernoulli_nll([[0, 1]], [[0, 1]]) == pytest.approx(0, abs=1e-6)
 
 
-@given(st.floats(0, 89), st.integers(0, 2**32 - 1))
-def test_principal_angles_find_the_rotation(degrees, seed):
-    basis = np.linalg.qr(np.random.default_rng(seed).normal(size=(6, 6)))[0]
-    a = basis[:, :2]
-    turned = (
-        math.cos(math.radians(degrees)) * a[:, 1] + math.sin(math.radians(degrees)) * basis[:, 2]
-    )
-    mixed = np.stack([a[:, 0], turned], 1) @ [[2.0, 1.0], [-1.0, 1.0]]
-    assert metrics.principal_angles(a, mixed) == pytest.approx([0, degrees], abs=1e-3)
-
-
-def test_equal_spaces_have_no_angle_whatever_their_bases():
-    a = rng.normal(size=(9, 3))
-    assert metrics.principal_angles(a, a @ rng.normal(size=(3, 3))) == pytest.approx(0, abs=1e-3)
-
-
 @given(
     arrays("float64", st.integers(1, 12), elements=st.integers(0, 9)),
     arrays("float64", st.integers(1, 12), elements=st.integers(0, 9)),
@@ -250,12 +234,6 @@ good = np.full((2, 3), 0.5)
             lambda: metrics.bernoulli_nll(good, good[:1]),
             ValueError,
             "probability: expected the sh",
-        ),
-        (lambda: metrics.principal_angles(good, good), ValueError, "a: its 3 columns are not"),
-        (
-            lambda: metrics.principal_angles(np.eye(3)[:, :2], np.eye(4)[:, :2]),
-            ValueError,
-            "b: expected 3 rows as in a, got 4",
         ),
         (
             lambda: metrics.gaussian_kl(good, bad),

@@ -119,7 +119,11 @@ def test_after_a_kill_resumed_to_the_bit_and_the_same_as_one(killed, tmp_path):
     assert one[-1] < one[0]
 
 
-def test_by_hand_the_one_that_is_left_stops(tmp_path):
+def test_by_hand_the_one_that_is_left_stops(tmp_path, monkeypatch):
+    """Also where JAX keeps what it compiles: it then waited for the lost one for ever."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    losses(tmp_path, "--workers", 2, "--steps", 1)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     common = ("--coordinator", address, "--processes", 2, "--steps", 100_000, "--folder", tmp_path)

@@ -1,6 +1,5 @@
 """The project about the book: one list of dependencies, one address, workflows that hold."""
 
-import json
 import re
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from packaging.version import Version
 
 import colab
 import repository
-from benchmarks import run as bench
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
@@ -146,24 +144,6 @@ def test_what_an_installation_changed_is_named():
         "keras: requirements/colab.txt has 3.13.1, Colab 3.13.2"
     ]
     assert Version(colab.installed()["numpy"]) >= Version("2")
-
-
-# -- measurements ------------------------------------------------------------------------
-
-
-def test_a_benchmark_is_recorded_with_where_it_was_made(tmp_path):
-    record = bench.measure("step", tmp_path, repeats=1, batch_sizes=(2,))
-    assert record["results"]["batch of 2"] > 0
-    assert json.loads((tmp_path / "step.json").read_text("utf8")) == record
-    assert {"machine", "python", "versions", "date"} <= set(record["environment"])
-
-
-@pytest.mark.parametrize("name", bench.BENCHMARKS)
-def test_every_benchmark_has_its_record(name):
-    record = json.loads((bench.RECORDS / f"{name}.json").read_text("utf8"))
-    assert record["made_by"] == f"python -m benchmarks.run {name}"
-    assert all(seconds > 0 for seconds in record["results"].values())
-    assert record["environment"]["machine"]
 
 
 def test_publishing_stops_while_the_address_is_an_example():

@@ -31,6 +31,20 @@ LOSSES, WEIGHTS, LOGITS = 2e-5, 1e-3, 1e-4
 VOCABULARY = 40
 
 
+@pytest.fixture(autouse=True, scope="module")
+def compiled_as_for_readers():
+    """The stage of JAX has its compiler optimise less, to save time. Not here."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 def k_sparse():
     encoder = keras.Sequential([keras.Input((784,)), keras.layers.Dense(512), models.KSparse(24)])
     decoder = keras.Sequential([keras.Input((512,)), keras.layers.Dense(784)])

@@ -1,34 +1,13 @@
-"""The tool that trains the language models: runs that go on where they stopped, and exports."""
+"""The tool that trains the language models, and what it exports."""
 
 import json
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 import ae_lib
 import train_language_model as tool
 from ae_lib import text_models
-
-
-def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
-    arm = "gpt"
-    whole = tool.Run(arm, 1, tmp_path / "whole", tiny=True)
-    before = [w.copy() for w in whole.model.get_weights()]
-    whole.epoch()
-    whole.epoch()
-    tool.Run(arm, 1, tmp_path / "cut", tiny=True).epoch()
-    rest = tool.Run(arm, 1, tmp_path / "cut", tiny=True)
-    assert rest.state["epoch"] == 1
-    rest.epoch()
-    for a, b, c in zip(whole.model.get_weights(), rest.model.get_weights(), before, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)  # sums on several cores are not exact
-        assert np.abs(a - c).max() > 1e-3
-    curves = [[row["validation"] for row in run.state["curve"]] for run in (whole, rest)]
-    assert curves[0] == pytest.approx(curves[1], rel=1e-6)
-    assert curves[0][1] < curves[0][0]
-    with pytest.raises(SystemExit, match="holds a run of other settings"):
-        tool.Run(arm, 1, tmp_path / "cut", tiny=True, dtype="mixed_bfloat16")
 
 
 def test_each_shipped_model_is_the_best_run_of_its_arms(tmp_path, monkeypatch):

@@ -216,7 +216,7 @@ def test_import_is_light():
         "heavy = {'keras', 'tensorflow', 'torch', 'jax', 'anywidget', 'ipywidgets', 'matplotlib'};"
         "print(sorted(heavy & set(sys.modules))); "
         "import ae_lib.widgets.latent_map, ae_lib.widgets.next_words, "
-        "ae_lib.widgets.sentence_path; "
+        "ae_lib.widgets.sentence_path, ae_lib.widgets.denoising_field, ae_lib.widgets.tokenisers; "
         "print(sorted({'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules)))"
     )
     done = subprocess.run(

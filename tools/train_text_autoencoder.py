@@ -15,17 +15,13 @@ notes the scores in its record.
 """
 
 import argparse
-import contextlib
 import hashlib
 import json
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 
-# Memory that was freed is kept for the next step: a third of a step's time otherwise.
-_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {"units": 448, "embedding_size": 256, "code_size": 448}
 RECIPE = {
@@ -133,19 +129,6 @@ def report(autoencoder, sentences):
     kinds = {"all": sentences, "in vocabulary": known, "3,000 words": common}
     kinds["3,000 words, longer than 8 words"] = long
     return {kind: scores(autoencoder, some) for kind, some in kinds.items()}
-
-
-@contextlib.contextmanager
-def turn(lock):
-    """Wait for a lock file that heavy jobs on one machine share; None: do not wait."""
-    if not lock:
-        yield
-        return
-    import fcntl
-
-    with Path(lock).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 class Run:
@@ -283,23 +266,17 @@ def main():
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--folder", default="build/text_autoencoder", help="for checkpoints")
     parser.add_argument("--matmul-dtype", help="bfloat16: faster where the processor has it")
-    parser.add_argument("--lock", help="lock file held while epochs run: a shared machine")
-    parser.add_argument("--slice", type=float, default=0, help="seconds before it is let go")
     parser.add_argument("--test", action="store_true", help="score the exported model")
     options = parser.parse_args()
     if options.test:
         test()
         return
-    if _MALLOC.items() - os.environ.items():
-        os.environ.update(_MALLOC)
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+    from benchmarks.text_run import keep_memory
+
+    keep_memory()
     run = Run(options)
     while run.state["epoch"] < options.epochs:
-        with turn(options.lock):
-            start = time.monotonic()
-            run.epoch()
-            while run.state["epoch"] < options.epochs and time.monotonic() - start < options.slice:
-                run.epoch()
+        run.epoch()
 
 
 if __name__ == "__main__":

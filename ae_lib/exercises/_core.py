@@ -80,6 +80,7 @@ class Exercise:
             right when no slip fits.
         every: True if a slip has to fit in every case, because few values are possible.
         ask: ``ask(answer, *arguments)``: how to put a case to an answer; as a rule, call it.
+        given: Python that stands for data of the chapter, on a page that has none.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Exercise:
     unique: bool = True
     every: bool = False
     ask: Callable | None = None
+    given: str = ""
 
     def __post_init__(self):
         slips = [

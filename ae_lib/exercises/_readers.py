@@ -1,7 +1,8 @@
 """What comes in, read as something that can be compared.
 
 A reader is called with the answer and with what it is, for the message; it raises ``Wrong`` if it
-cannot read the answer.
+cannot read the answer. One that reads words or letters has them as ``options`` or ``letters``, for
+a page's fields.
 """
 
 import reprlib
@@ -59,6 +60,7 @@ def word(*options):
             raise Wrong(f"Expected {what} as one of {known}, got {reprlib.repr(answer)}.")
         return value
 
+    read.options = options
     return read
 
 
@@ -76,6 +78,7 @@ def words(keys, *options):
                 raise Wrong(f"{key} has no answer yet.")
         return {key: choose(given[key.lower()], key) for key in keys}
 
+    read.keys, read.options = keys, options
     return read
 
 
@@ -93,4 +96,5 @@ def letters(options, least=1):
             )
         return found
 
+    read.letters = options
     return read

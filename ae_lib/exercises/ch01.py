@@ -188,8 +188,8 @@ EXERCISES = [
         name="basics.tied_gradient", expects="a function of (W, x)",
         right="A weight that is used twice collects a gradient from each use. The same rule "
         "trains convolutions and recurrent networks, which use one weight at every place.",
-        hint="Call the two uses A and B, x̂ = x A Bᵀ. Find the gradient for A, then for B, with "
-        "the four-step formulas; put A = B = W and add.",
+        hint="Call the two uses A and B, x̂ = x A Bᵀ. Find the gradient for A, then for B, by "
+        "the chain rule; put A = B = W and add.",
         what="the gradient", read=array,
         cases=(normal(2, (5, 2), (9, 5)), normal(4, (3, 1), (4, 3))), reference=_tied,
         tolerance=1e-4,

@@ -105,6 +105,7 @@ EXERCISES = [
         right="A first loss that you can predict is the cheapest test a network has.",
         hint="E(x − ½)² = E(x − m)² + (m − ½)², where m is the mean.",
         what="the loss", tolerance=5e-3, reference=STD**2 + (MEAN - 0.5) ** 2,
+        given=f"x_train = np.array([{MEAN - STD}, {MEAN + STD}])  # with its mean and deviation",
         slips=[
             (STD**2, "That is the variance: the error of answering the mean. The model answers ½, "
              "so the distance from ½ to the mean is still missing."),

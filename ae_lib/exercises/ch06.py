@@ -124,6 +124,18 @@ def _waste(lengths, size):
     return 1 - sum(lengths) / sum(len(g) * max(g) for g in _groups(lengths, size))
 
 
+# text.leaks
+_LINES = letters("abcdef")
+
+
+def _leaks(answer, what):
+    """(c) cuts what (a) has shuffled and mixed: it may stand for (a), or beside it."""
+    return _LINES(answer, what).replace("ac", "a").replace("c", "a")
+
+
+_leaks.letters = _LINES.letters
+
+
 EXERCISES = [
     Exercise(
         name="text.one_word_apart", expects="a function of two lists of words",
@@ -145,10 +157,7 @@ EXERCISES = [
         "words exist.",
         hint="Which lines look at sentences that will be held out? And is a row a sentence?",
         what="the two leaks",
-        # (c) cuts what (a) has shuffled and mixed: it may stand for (a), or beside it.
-        read=lambda answer, what: letters("abcdef")(answer, what).replace("ac", "a")
-        .replace("c", "a"),
-        reference="ad",
+        read=_leaks, reference="ad",
         slips=[
             ("bd", "(b) shuffles. The order of the rows does no harm; what matters is which rows "
              "there are.", has("b")),
@@ -200,6 +209,7 @@ EXERCISES = [
         hint="sentences × steps × words is one array. How many arrays, and how many bytes an "
         "entry?",
         what="the size", read=_gigabytes, tolerance=0.01, reference=_size(12, 1e9)[0],
+        given=f"ids, steps, vocabulary = range({ARRAY[0]}), {ARRAY[1]}, range({ARRAY[2]})",
         slips=[
             (_size(12, 1, 1e6, 2**20), "The right size in other units: answer in GB, 10⁹ bytes."),
             (_size(4, 1e9)[0], "That is one array; there are three: two inputs and a target."),
@@ -214,6 +224,7 @@ EXERCISES = [
         right="So an accuracy a little above this one may be padding and nothing else.",
         hint="A sentence of 7 words and an <eos> fills 8 of the 40 places.",
         what="the accuracy", read=_part, tolerance=0.0075, reference=1 - (MEAN_TOKENS + 1) / 40,
+        given=f"mean_tokens = {MEAN_TOKENS}",
         slips=[
             ((MEAN_TOKENS + 1) / 40, "That is the share of real targets: exactly those that the "
              "silent model misses."),

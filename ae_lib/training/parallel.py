@@ -51,6 +51,7 @@ def train(task, coordinator=None, processes=None, index=None):
     import jax
     import keras
 
+    jax.config.update("jax_enable_compilation_cache", False)  # with one, the others' end is missed
     jax.distributed.initialize(
         coordinator,
         processes,

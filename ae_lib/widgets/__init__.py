@@ -17,8 +17,23 @@ _HOMES = {
     "AttributePath": "attribute_path",
     "Translate": "translate",
     "Compress": "compress",
+    "Tokenisers": "tokenisers",
+    "DenoisingField": "denoising_field",
+    "TrainingLoop": "training_loop",
+    "ProductRoofline": "product_roofline",
 }
-__all__ = ["LatentMap", "NextWords", "SentencePath", "AttributePath", "Translate", "Compress"]
+__all__ = [
+    "LatentMap",
+    "NextWords",
+    "SentencePath",
+    "AttributePath",
+    "Translate",
+    "Compress",
+    "Tokenisers",
+    "DenoisingField",
+    "TrainingLoop",
+    "ProductRoofline",
+]
 
 
 def __getattr__(name):

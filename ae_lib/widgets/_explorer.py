@@ -3,6 +3,18 @@
 import anywidget
 import traitlets
 
+from ae_lib import text
+from ae_lib._checks import brief
+
+
+def as_sentence(sentence, name, most):
+    """Return ``sentence``; ValueError if it shows nothing or has over ``most`` characters."""
+    if not text.normalise(sentence):
+        raise ValueError(f"{name}: {brief(sentence)} has nothing visible; expected a sentence")
+    if len(sentence) > most:
+        raise ValueError(f"{name}: expected at most {most:,} characters, got {len(sentence):,}")
+    return sentence
+
 
 class Explorer(anywidget.AnyWidget):
     """A widget whose ``html()`` is shown where there is no kernel."""

@@ -430,6 +430,48 @@ function medianOf(values) {
   return values.sort((a, b) => a - b)[values.length >> 1];
 }
 
+// A handle on a map follows the pointer. A mouse jumps to where it is pressed. A finger may want to
+// scroll: it moves the handle on a tap, on a sideways drag, or when it takes the handle itself.
+// `handle` returns the handle's place and `moveTo` takes its next one, in pixels of the map.
+function makeDraggable(map, handle, moveTo) {
+  let grip = null;
+  const placeOf = (event) => {
+    const frame = map.getBoundingClientRect();
+    return [event.clientX - frame.left, event.clientY - frame.top];
+  };
+  const follow = (event) => moveTo(placeOf(event).map((v, k) => v - grip.offset[k]));
+  map.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || grip) return;
+    const [from, at] = [placeOf(event), handle()];
+    const offset = from.map((v, k) => v - at[k]);
+    const touch = event.pointerType === "touch";
+    const onHandle = Math.hypot(...offset) <= (touch ? TOUCH_REACH : MOUSE_REACH);
+    grip = { id: event.pointerId, offset: onHandle ? offset : [0, 0], from, waits: touch && !onHandle };
+    try {
+      map.setPointerCapture(event.pointerId);
+    } catch {
+      // a pointer that has already gone
+    }
+    map.focus({ preventScroll: true });
+    map.classList.add("aex-dragging");
+    if (!onHandle && !touch) follow(event);
+    event.preventDefault();
+  });
+  map.addEventListener("pointermove", (event) => {
+    if (!grip || grip.id !== event.pointerId) return;
+    const [dx, dy] = placeOf(event).map((v, k) => Math.abs(v - grip.from[k]));
+    if (dx > 8 && dx > dy) grip.waits = false;
+    if (!grip.waits && dx + dy > 0) follow(event);
+  });
+  const release = (event) => {
+    if (!grip || grip.id !== event.pointerId) return;
+    if (event.type === "pointerup" && grip.waits) follow(event);
+    grip = null;
+    map.classList.remove("aex-dragging");
+  };
+  for (const type of ["pointerup", "pointercancel"]) map.addEventListener(type, release);
+}
+
 // ---- the explorer --------------------------------------------------------------------
 
 function render({ model, el }) {
@@ -596,47 +638,11 @@ function render({ model, el }) {
     announce();
   }
 
-  // A mouse jumps to where it is pressed. A finger on the map may want to scroll: it moves
-  // the handle on a tap, on a sideways drag, or when it takes the handle itself.
-  let grip = null;
-  const pointOf = (event) => {
-    const frame = ui.map.getBoundingClientRect();
-    return [event.clientX - frame.left, event.clientY - frame.top];
-  };
-  const moveTo = (event) => {
-    const [x, y] = pointOf(event).map((v, k) => v - grip.offset[k]);
+  const clampToBox = (v, k) => clamp(v, ...(k ? [box.top, box.bottom] : [box.left, box.right]));
+  makeDraggable(ui.map, () => [toX(code[0]), toY(code[1])].map(clampToBox), ([x, y]) => {
     const fractions = [(x - box.left) / box.width, (box.bottom - y) / box.height];
     setInView(view.map((axis, k) => axis.low + fractions[k] * (axis.high - axis.low)));
-  };
-  ui.map.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || grip) return;
-    const offset = pointOf(event).map((v, k) => v - clamp(k ? toY(code[1]) : toX(code[0]), ...(k ? [box.top, box.bottom] : [box.left, box.right])));
-    const touch = event.pointerType === "touch";
-    const onHandle = Math.hypot(...offset) <= (touch ? TOUCH_REACH : MOUSE_REACH);
-    grip = { id: event.pointerId, offset: onHandle ? offset : [0, 0], from: pointOf(event), waits: touch && !onHandle };
-    try {
-      ui.map.setPointerCapture(event.pointerId);
-    } catch {
-      // a pointer that has already gone
-    }
-    ui.map.focus({ preventScroll: true });
-    ui.map.classList.add("aex-dragging");
-    if (!onHandle && !touch) moveTo(event);
-    event.preventDefault();
   });
-  ui.map.addEventListener("pointermove", (event) => {
-    if (!grip || grip.id !== event.pointerId) return;
-    const [dx, dy] = pointOf(event).map((v, k) => Math.abs(v - grip.from[k]));
-    if (dx > 8 && dx > dy) grip.waits = false;
-    if (!grip.waits && dx + dy > 0) moveTo(event);
-  });
-  const release = (event) => {
-    if (!grip || grip.id !== event.pointerId) return;
-    if (event.type === "pointerup" && grip.waits) moveTo(event);
-    grip = null;
-    ui.map.classList.remove("aex-dragging");
-  };
-  for (const type of ["pointerup", "pointercancel"]) ui.map.addEventListener(type, release);
 
   const keys = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   ui.map.addEventListener("keydown", (event) => {

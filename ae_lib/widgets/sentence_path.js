@@ -131,12 +131,12 @@ const ALONE = new RegExp(
   "gu",
 );
 const REST = "[\\p{L}\\p{N}\\p{M}\\u200c\\u200d]*";
-const WORD = `[\\p{L}\\p{N}]${REST}`;
+const LETTERS = `[\\p{L}\\p{N}]${REST}`;
 const TOKEN = new RegExp(
   "(?:[\\p{L}\\p{Nl}\\p{No}]\\.){2,}" + // p.m.  U.S.
     "|(?:Mr|Mrs|Ms|Dr|St|Jr)\\." +
     `|\\p{Nd}+(?:[.,:]\\p{Nd}+)+${REST}` + // 2:30  10,000  7.5km
-    `|${WORD}(?:'${WORD})*|\\.{2,}|[^ ]`,
+    `|${LETTERS}(?:'${LETTERS})*|\\.{2,}|[^ ]`,
   "gu",
 );
 const SUFFIX = /n't|'(?:s|m|re|ve|ll|d)/giu;

@@ -7,7 +7,7 @@ import numpy as np
 import traitlets
 
 from ae_lib import text
-from ae_lib.widgets._explorer import Explorer
+from ae_lib.widgets._explorer import Explorer, as_sentence
 from ae_lib.widgets._int8 import ATTENTIONS, pack_model
 from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
 from ae_lib.widgets.sentence_path import PathExplorer, beside_the_page
@@ -63,7 +63,9 @@ class Translate(Explorer):
         sentences = text.as_texts(sentences, "sentences")
         if not sentences:
             raise ValueError("sentences: empty; expected at least one sentence")
-        sentences = [_as_sentence(s, f"sentences[{i}]") for i, s in enumerate(sentences)]
+        sentences = [
+            as_sentence(s, f"sentences[{i}]", _CHARACTERS) for i, s in enumerate(sentences)
+        ]
         self._raw = pack_model(_as_translator(translator))
         stored = [_translated(translator, s) for s in dict.fromkeys(sentences)]
         payload = payload_text(
@@ -84,7 +86,7 @@ class Translate(Explorer):
     @traitlets.validate("sentence")
     def _readable(self, proposal):
         try:
-            return _as_sentence(proposal.value, "sentence")
+            return as_sentence(proposal.value, "sentence", _CHARACTERS)
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
 
@@ -129,16 +131,6 @@ def _as_translator(translator):
             f"translator: its attention, {kind!r}, does not choose among pieces; expected {known}"
         )
     return translator
-
-
-def _as_sentence(sentence, name):
-    if not text.normalise(sentence):
-        raise ValueError(f"{name}: empty; expected a sentence")
-    if len(sentence) > _CHARACTERS:
-        raise ValueError(
-            f"{name}: expected at most {_CHARACTERS:,} characters, got {len(sentence):,}"
-        )
-    return sentence
 
 
 def _translated(translator, sentence):

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from ae_css import WORD, purge, without_script
 
+from ae_lib import exercises
+
 THEME_STYLES = ["basic.css", "styles/theme.css", "styles/pydata-sphinx-theme.css"]
 SCRIPTS = [
     "documentation_options.js",
@@ -24,6 +26,11 @@ SCRIPTS = [
     "copybutton.js",
     "design-tabs.js",
     "js/book.js",
+    "js/previews.js",
+    "js/reading.js",
+    "js/chapters.js",
+    "js/exercises.js",
+    "js/predict.js",
 ]
 REPAIRS = [
     # Boxes that scroll sideways on a phone; js/book.js takes the focus from those that fit.
@@ -61,10 +68,12 @@ def _description(doctree):
 
 
 def note_version(app, config):
-    """Make pages out of date, and browsers load anew, when our style sheet or script changed."""
-    folder = Path(app.srcdir) / "book" / "_static"
-    sources = [folder / "css/book.css", folder / "js/book.js"]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    """Make pages out of date, and browsers load anew, when what the pages load has changed."""
+    folder = Path(app.srcdir) / "book"
+    sources = [*folder.glob("_static/css/*.css"), *folder.glob("_static/js/*.js")]
+    sources += [*folder.glob("_ext/*.py"), *folder.glob("_vendor/*/*.*")]
+    sources += Path(exercises.__file__).parent.glob("*.py")  # the pages judge by them
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources)))
     config.ae_version = digest.hexdigest()[:8]
 
 
@@ -75,10 +84,11 @@ def bundle(app, exception):
     out = Path(app.outdir)
     static = out / "_static"
     parts = [(static / name).read_text("utf8") for name in SCRIPTS]
-    script = "\n;".join(re.sub(r"\n//# sourceMappingURL=\S+", "", part) for part in parts)
+    script = "\n;".join(re.sub(r"^ *//[^\n]*\n?|^ +", "", part, flags=re.M) for part in parts)
     (static / "book.js").write_text(script, "utf8")
     words = set(WORD.findall(script))
-    words.update(WORD.findall((static / "js/search.js").read_text("utf8")))
+    for later in ("js/search.js", "editor.js"):
+        words.update(WORD.findall((static / later).read_text("utf8")))
     pages = {app.builder.get_target_uri(name) for name in [*app.env.found_docs, "search"]}
     for page in out.rglob("*.html"):
         if page.relative_to(out).as_posix() not in pages:
@@ -107,10 +117,10 @@ def _lightened(page, out, up):
 
     def explorer(found):
         data, between, script = found.groups()
-        place = "document.querySelector('[data-ae-mount] > script:empty')"
+        place = "document.currentScript.previousElementSibling.querySelector('script')"
         script = f"{place}.textContent = {json.dumps(data)};{script}"
         name = _kept(out / "_static", script.encode(), ".js")
-        return f'{between}<script defer src="{up}{name}"></script>'
+        return f'{between}<template data-ae-script="{up}{name}"></template>'
 
     return EXPLORER.sub(explorer, PICTURE.sub(picture, page))
 

@@ -1,6 +1,6 @@
-"""Chapter 14: a need, what to take, the rival to beat first."""
+"""Chapter 14: three tasks; a need, what to take, the rival to beat first."""
 
-from book.drawings.kit import CODE, DECODER, ENCODER, QUIET, Drawing
+from book.drawings.kit import CODE, DECODER, ENCODER, INK, QUIET, WRONG, Drawing
 
 GUIDE = {  # question: its colour; (need, what to take, chapters, rival to beat first)
     "the same\ndata again": (ENCODER, (
@@ -52,4 +52,41 @@ def guide():
     return d
 
 
-DRAWINGS = {"guide": guide}
+def three_tasks():
+    d = Drawing("Three tasks: give back, repair, say the next word", 262)
+    words, width, cell = ("Tom", "is", "here", "."), 208, 52
+    for x, name, given, asked, said in (
+        (8, "autoencoder", (0, 1, 2, 3), (0, 1, 2, 3),
+         "all is given,\nand passes a narrow place"),
+        (256, "denoising: BART", (0, 2, 3), (0, 1, 2, 3),
+         "a damaged copy is given,\nand all is asked for"),
+        (504, "autoregressive: GPT", (0, 1), (2,),
+         "each word is asked for,\nbefore it is given"),
+    ):  # fmt: skip
+        middle = x + width / 2
+        d.text(middle, 16, name, 15, bold=True)
+        for y, row, seen in ((40, asked, "asked for"), (176, given, "given")):
+            for i, word in enumerate(words):
+                shown = i in row
+                damaged = row is given and len(given) == 3 and not shown
+                d.box(x + i * cell, y, cell, 28, word if shown else "?" if damaged else "",
+                      colour=INK if shown else WRONG if damaged else QUIET,
+                      fill=0.14 if shown else 0.03, dashed=not shown)  # fmt: skip
+            d.text(middle, y + 40, seen, 12)
+        if name == "autoencoder":
+            d.polygon((x, 168), (x + width, 168), (middle + 30, 143), (middle - 30, 143),
+                      colour=ENCODER, words="encoder", size=12)  # fmt: skip
+            d.box(middle - 30, 121, 60, 20, "code", colour=CODE, fill=0.3, size=12)
+            d.polygon((middle - 30, 119), (middle + 30, 119), (x + width, 94), (x, 94),
+                      colour=DECODER, words="decoder", size=12)  # fmt: skip
+        elif len(given) == 3:
+            d.box(x, 134, width, 34, "encoder: sees all places", colour=ENCODER, size=12)
+            d.box(x, 94, width, 34, "decoder: word by word", colour=DECODER, size=12)
+        else:
+            d.box(x, 94, width, 74, "decoder: a mask hides\nthe word and all behind it",
+                  colour=DECODER, size=12)  # fmt: skip
+        d.text(middle, 242, said, 12)
+    return d
+
+
+DRAWINGS = {"guide": guide, "three_tasks": three_tasks}

@@ -112,9 +112,11 @@ def open_page(browser):
     """Open an address. Nothing may be asked of a third party, nothing may fail on the page."""
     contexts, complaints = [], []
 
-    def open_page(address, width=1280, height=900, **options):
+    def open_page(address, width=1280, height=900, script="", near_alone=False, **options):
+        """``script`` runs before the page's; ``near_alone``: what is far off is not laid out."""
         options = {"viewport": {"width": width, "height": height}} | options
         contexts.append(browser.new_context(**options))
+        contexts[-1].add_init_script(script)
         page = contexts[-1].new_page()
         page.on(
             "console",  # but for advice about the tests' own reading of a canvas
@@ -135,7 +137,7 @@ def open_page(browser):
         )
         page.goto(address)
         # What is far off the screen has no text and no size until the page lays it out.
-        if options.get("java_script_enabled", True):
+        if options.get("java_script_enabled", True) and not near_alone:
             page.add_style_tag(content="* { content-visibility: visible !important }")
         return page
 

@@ -54,7 +54,7 @@ def write_page(folder, html):
 
 def book_page(name, chapter="*"):
     """The book's page with the explorer ``name``: its address, and the explorer's payload."""
-    pattern = rf'data-ae-mount="{name}".*?<script defer src="../(_static/[0-9a-f]+.js)"'
+    pattern = rf'data-ae-mount="{name}".*?<template data-ae-script="../(_static/[0-9a-f]+.js)"'
     for path in sorted(SITE.glob(f"chapters/{chapter}.html")):
         if found := re.search(pattern, path.read_text("utf8"), re.DOTALL):
             script = (SITE / found[1]).read_text("utf8").split("textContent = ")[1]
@@ -62,14 +62,28 @@ def book_page(name, chapter="*"):
     pytest.fail(f"no page with the explorer {name}; run `make book`")
 
 
+def come_near(place, made):
+    """Bring ``place`` into view until ``made()``: what a page makes there is there."""
+    for _ in range(200):  # what is laid out on the way moves it
+        place.evaluate("place => place.scrollIntoView({ block: 'center' })")
+        if made():
+            break
+        place.page.wait_for_timeout(50)
+
+
 class Explorer:
     """One explorer in an open page."""
 
     name = None
+    kind = None  # of its place in the page, where that is another
 
     def __init__(self, page, index=0):
         self.page = page
         self.root = page.locator(f'[data-ae-explorer="{self.name}"]').nth(index)
+        mount = page.locator(f'[data-ae-mount="{self.kind or self.name}"]').nth(index)
+        if mount.count():  # and not a widget
+            self.root = mount.locator("[data-ae-explorer]")
+            come_near(mount, self.root.is_visible)
         self.root.scroll_into_view_if_needed()
 
     def run(self, script, argument=None):
@@ -262,6 +276,7 @@ class AttributeExplorer(PathExplorer):
     """The code of a sentence, moved along an attribute; its model is a TextVAE."""
 
     name = "attribute-path"
+    kind = "sentence-path"
 
     def __init__(self, page, autoencoder, index=0):
         super().__init__(page, autoencoder, index)

@@ -15,6 +15,7 @@ import pytest
 import repository
 from ae_lib.claims import inline_parts, read_ledger, rows_of, typeset
 from ae_lib.widgets._static import classic_script
+from tests.page.explorers import come_near
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
@@ -54,9 +55,14 @@ def read(name):
 
 
 @functools.cache
+def parsed(name):
+    return lxml.html.fromstring(read(name).encode())
+
+
+@functools.cache
 def find(name, path):
     """What an XPath finds on a page."""
-    return lxml.html.fromstring(read(name).encode()).xpath(path)
+    return parsed(name).xpath(path)
 
 
 def resolve(name, link):
@@ -199,7 +205,7 @@ def test_no_text_became_a_tag(name):
     """A "<unk>" that is not escaped is an element that HTML does not have."""
     drawings = "ancestor-or-self::svg or ancestor-or-self::*[starts-with(name(), 'mjx-')]"
     tags = {e.tag for e in find(name, f"//*[not({drawings})]")}
-    assert tags - lxml.html.defs.tags <= {"main", "dialog", "search", "time"}
+    assert tags - lxml.html.defs.tags <= {"main", "dialog", "search", "template", "time"}
 
 
 def bare(text):
@@ -247,14 +253,38 @@ def test_words_come_before_pictures_and_data(name):
     assert "data:image/png" not in read(name)
 
 
+def test_fields_and_explorers_wait_until_a_reader_is_near(open_page, serve):
+    """Browsers lay out each field of a page, however far below, and explorers take their time."""
+    made = "article :is(input, select, textarea, [data-ae-explorer])"
+    fields = "//article//*[self::input or self::select or self::textarea]"
+    for name in CHAPTERS:
+        assert not find(name, f"{fields}[not(ancestor::template)] | //article//script[@src]")
+    page = open_page(serve + "chapters/06_text_as_numbers.html")
+    assert page.locator(made).count() == 0
+    for box in (".ae-predict", "[data-ae-mount]"):
+        before = page.locator(made).count()
+        come_near(page.locator(box).first, lambda last=before: page.locator(made).count() > last)
+        assert page.locator(made).count() > before
+
+
 def test_an_explorer_on_a_page_runs_the_script_of_today():
     mounts = [mount for name in CHAPTERS for mount in find(name, "//*[@data-ae-mount]")]
     kinds = {mount.get("data-ae-mount") for mount in mounts}
-    assert kinds == {"compress", "latent-map", "next-words", "sentence-path", "translate"}
+    assert kinds == {
+        "compress",
+        "denoising-field",
+        "latent-map",
+        "next-words",
+        "product-roofline",
+        "sentence-path",
+        "tokenisers",
+        "training-loop",
+        "translate",
+    }
     for mount in mounts:
         kind = mount.get("data-ae-mount").replace("-", "_")
         module = ROOT / "ae_lib" / "widgets" / f"{kind}.js"
-        address = mount.xpath("following::script[1]/@src")[0]
+        address = mount.xpath("following-sibling::template/@data-ae-script")[0]
         script = (SITE / "chapters" / address).read_text("utf8")
         assert script.endswith(f"\n{classic_script(module.read_text('utf8'))}\n")
 

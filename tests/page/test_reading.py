@@ -159,7 +159,9 @@ def scroll_through(page):
     page.evaluate("""async () => {
       for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
         scrollTo(0, y);
-        await new Promise(requestAnimationFrame);
+        // A browser that draws nothing for long would never answer.
+        const late = new Promise(go => setTimeout(go, 1000));
+        await Promise.race([new Promise(requestAnimationFrame), late]);
       }
     }""")
 

@@ -63,7 +63,7 @@
     dialog.addEventListener("click", (event) => { if (event.target.closest("a")) dialog.close(); });
     closeBeside(dialog);
     const mac = /Mac|iPhone|iPad/.test(navigator.platform);
-    if (mac) all("kbd:first-of-type").forEach((key) => { key.textContent = "⌘"; });
+    if (mac) all(".search-button__kbd-shortcut kbd:first-of-type").forEach((key) => { key.textContent = "⌘"; });
     addEventListener("keydown", (event) => {
       if (event.key.toLowerCase() === "k" && (mac ? event.metaKey : event.ctrlKey)) {
         event.preventDefault();
@@ -153,6 +153,26 @@
       if (!waiting) requestAnimationFrame(show);
       waiting = true;
     }, { passive: true });
+  }
+
+  // --- What a reader meets later is made when it is a screen away: a page loads as fast without.
+  window.AE_NEAR = (nodes, act) => {
+    const watch = new IntersectionObserver((entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        watch.unobserve(target);
+        try { act(target); } catch (error) { console.error(error); } // the others are made
+      }
+    }, { rootMargin: "100% 0px" });
+    nodes.forEach((node) => watch.observe(node));
+  };
+  function startExplorers() {
+    const mounts = [...all("[data-ae-script]")].map((place) => place.previousElementSibling);
+    AE_NEAR(mounts, (mount) => {
+      const script = document.createElement("script");
+      script.src = mount.nextElementSibling.dataset.aeScript;
+      mount.nextElementSibling.replaceWith(script);
+    });
   }
 
   function watchTop() {
@@ -249,6 +269,7 @@
       document.getElementById("pst-secondary-sidebar-modal"), "");
     followReader();
     watchTop();
+    startExplorers();
     tendScrollers();
     openFor(location.hash);
   }
