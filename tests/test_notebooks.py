@@ -9,6 +9,7 @@ import chapters as runner
 import check_notebooks as rules
 from ae_lib import claims, exercises
 from ae_lib.claims import MIME
+from ae_lib.widgets._static import classic_script
 from repository import ROOT, chapters
 
 CHAPTERS = chapters()
@@ -57,6 +58,24 @@ def test_names_that_a_reader_can_link_to_are_unique_in_the_book(stored):
     assert len(figures) == len(set(figures))
 
 
+def test_a_stored_explorer_has_the_library_s_script(stored):
+    scripts = {
+        path.stem.replace("_", "-"): classic_script(path.read_text("utf8"))
+        for path in (ROOT / "ae_lib" / "widgets").glob("*.js")
+        if path.stem != "page"
+    }
+    shape = re.compile(r'data-ae-mount="([\w-]+)".*?<script>\n(\(.*?)\n</script>', re.DOTALL)
+    pages = [
+        data.get("text/html", "")
+        for chapter in stored.values()
+        for cell in chapter.code
+        for data, _ in rules.bundles(cell)
+    ]
+    found = [one for page in pages for one in shape.findall(page)]
+    assert {kind for kind, _ in found} == set(scripts)
+    assert not [kind for kind, script in found if script != scripts[kind]]
+
+
 def test_the_ledger_can_be_read():
     ledger = claims.read_ledger(CHAPTERS)
     assert list(ledger) == [path.stem for path in CHAPTERS]
@@ -76,6 +95,7 @@ SPOILT = [
     ("claims", '"id": "claim', '"id": "twice", "was": "claim', "two claims named twice"),
     ("glued_numbers", "{glue:text}`", "{glue:text}`no-", "names no-"),
     ("glued_numbers", '"name": "13-', '"name": "twice", "was": "13-', "glued twice: twice"),
+    ("lost_lines", "## Summary", "% Summary", "not prose"),
     ("figures", '"alt": "', '"alt": "", "was": "', "without alt"),
     ("figures", '"text/html": [', '"image/png": "…", "text/html": [', "without show"),
     ("exercises", "{exercise}", "{note}", "0 exercises; 5 to 8"),

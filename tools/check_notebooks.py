@@ -173,6 +173,14 @@ def glued_numbers(chapter):
         yield f"the prose names {name}, which no cell glues"
 
 
+def lost_lines(chapter):
+    """To MyST a line of prose that begins with % is a comment: no reader would see it."""
+    for line in re.findall(
+        r"^%.*", re.sub(NO_PROSE, "", chapter.markdown, flags=re.M | re.S), re.M
+    ):
+        yield f"a comment, not prose: {line!r}"
+
+
 def figures(chapter):
     """Every figure has a caption and alt text, and a name of its own."""
     names = []
@@ -274,6 +282,7 @@ RULES = (
     size,
     claims,
     glued_numbers,
+    lost_lines,
     figures,
     exercises,
     ending,

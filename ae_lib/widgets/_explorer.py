@@ -1,10 +1,13 @@
 """What all explorers are: a widget in a notebook, a fragment of HTML in a page."""
 
+from pathlib import Path
+
 import anywidget
 import traitlets
 
 from ae_lib import text
 from ae_lib._checks import brief
+from ae_lib.widgets._static import bundled, fragment
 
 
 def as_sentence(sentence, name, most):
@@ -17,9 +20,28 @@ def as_sentence(sentence, name, most):
 
 
 class Explorer(anywidget.AnyWidget):
-    """A widget whose ``html()`` is shown where there is no kernel."""
+    """A widget whose ``html()`` is shown where there is no kernel.
+
+    A subclass has its ``_kind``, such as "latent-map", which latent_map.js draws; sets ``_name``;
+    and says in ``_description()`` what a reader without JavaScript does not see.
+    """
 
     payload = traitlets.Unicode().tag(sync=True)
+
+    def __init_subclass__(cls, **options):
+        if kind := cls.__dict__.get("_kind"):
+            file = Path(__file__).with_name(f"{kind.replace('-', '_')}.js")
+            cls._module = file.read_text("utf8")
+            cls._esm = bundled(cls._module)
+        super().__init_subclass__(**options)
+
+    def html(self):
+        """The explorer for a page without a kernel: a fragment of HTML.
+
+        All is in it but large weights; those are in a script that the book's build makes.
+        """
+        fallback = f"An explorer stands here: {self._description()} It needs JavaScript."
+        return fragment(self._kind, self._name, self.payload, self._module, fallback)
 
     # ipywidgets 7 would show the widget alone; the bundle below has the page's HTML too.
     _ipython_display_ = None

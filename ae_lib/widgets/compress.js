@@ -5,9 +5,9 @@
 // "payload"; the weights come on request, from the kernel or from a script beside the page. The
 // archives are those of ae_lib/compression, byte for byte. See compress.py and _int8.py.
 
-import { CSS, SPECIALS, WORD, readMerges, make } from "./next_words.js";
-import { mountAll } from "./page.js";
-import { multiply, bufferOf, loadFromPage, loadFromKernel, fetchModel, modelLoader } from "./sentence_path.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
+import { CSS, SPECIALS, WORD, readMerges } from "./next_words.js";
+import { openModel, multiply, bufferOf, loadFromPage, loadFromKernel, fetchModel, modelLoader } from "./sentence_path.js";
 import { MORE } from "./translate.js";
 
 const STYLE = `
@@ -43,27 +43,15 @@ const POWERS = Float64Array.from({ length: 2049 }, (_, i) => rint(2 ** 24 * Math
 const sigmoidOf = (x) => SIGMOIDS[rint(Math.max(-12, Math.min(12, x)) * 128) + 1536];
 const tanhOf = (x) => 2 * sigmoidOf(2 * x) - 1;
 
-// Bytes of _int8.py. Every sum below is of whole numbers or of multiples of a power of two: exact.
+// Every sum below is of whole numbers or of multiples of a power of two: exact.
 function readModel(buffer) {
-  const size = buffer.byteLength > 4 ? 4 + new DataView(buffer).getUint32(0, true) : 0;
-  const header = size && size <= buffer.byteLength ? JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size - 4))) : {};
-  if (header.format !== "ae-lib language model int8 1" || buffer.byteLength !== size + header.bytes) {
-    throw new Error("the model's data are damaged; load them again");
-  }
-  const KINDS = { int8: Int8Array, uint16: Uint16Array, float32: Float32Array };
-  const take = (name) => {
-    const { kind, shape, at } = header.arrays[name];
-    return new KINDS[kind](buffer, size + at, shape.reduce((a, b) => a * b, 1));
-  };
-  const matrix = (name, scaled) => {
-    const [rows, columns] = header.arrays[name].shape;
-    return { rows, columns, values: take(name), scale: Float64Array.from({ length: rows }, (_, i) => scaled(i)) };
-  };
+  const { header, take, matrix } = openModel(buffer, "language model");
+  const scaled = (name, scale) => matrix(name, Float64Array.from({ length: header.arrays[name].shape[0] }, (_, i) => scale(i)));
   const [steps, kernelSteps, recurrentSteps, wordSteps] = ["embedding", "lstm.kernel", "lstm.recurrent_kernel", "to_word.kernel"].map((name) => take(`${name}.scale`));
-  const table = matrix("embedding", () => 2 ** -12);
-  const kernel = matrix("lstm.kernel", (i) => kernelSteps[i]);
-  const recurrent = matrix("lstm.recurrent_kernel", (i) => recurrentSteps[i] / 128);
-  const toWord = matrix("to_word.kernel", (i) => wordSteps[i] * steps[i] * 32);
+  const table = scaled("embedding", () => 2 ** -12);
+  const kernel = scaled("lstm.kernel", (i) => kernelSteps[i]);
+  const recurrent = scaled("lstm.recurrent_kernel", (i) => recurrentSteps[i] / 128);
+  const toWord = scaled("to_word.kernel", (i) => wordSteps[i] * steps[i] * 32);
   const bias = Float64Array.from(take("lstm.bias"));
   const vectorBias = Float64Array.from(take("to_word.bias"), (v, i) => rounded(v * steps[i] * 4096));
   const wordBias = Float64Array.from(take("word_bias"), rounded);
@@ -319,14 +307,10 @@ function render({ model, el }) {
   let gone = false;
   el.append(ui.root);
 
+  const announce = makeAnnouncer(ui.live);
   const loader = modelLoader(model, data, ui, ui.told, announce, took);
   const counted = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
-  let timer = 0;
-  function announce(words) {
-    clearTimeout(timer);
-    timer = setTimeout(() => (ui.live.textContent = words), 500);
-  }
 
   // Gives time back to the page now and then, and says whether somebody still waits.
   function pauses(waits) {
@@ -479,7 +463,7 @@ function render({ model, el }) {
   };
   return () => {
     gone = true;
-    clearTimeout(timer);
+    announce();
     clearTimeout(typing);
     model.off("change:text", follow);
   };

@@ -2,17 +2,15 @@
 
 import json
 import math
-import pathlib
 
 import traitlets
 
 from ae_lib._checks import brief
 from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._int8 import pack_file
-from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, payload_text
 from ae_lib.widgets.sentence_path import PathExplorer, beside_the_page
 
-_MODULE = pathlib.Path(__file__).with_name("compress.js")
 # The shipped model's name, and its file beside the pages.
 SHIPPED, PAGE_FILE = "language-model", "language_model.js"
 _BYTES = 2000
@@ -44,7 +42,7 @@ class Compress(Explorer):
         'Tom is here.'
     """
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "compress"
     _answer = PathExplorer._answer  # the browser asks for the weights
     text = traitlets.Unicode().tag(sync=True)
 
@@ -77,17 +75,12 @@ class Compress(Explorer):
             raise traitlets.TraitError(str(error)) from None
         return proposal.value
 
-    def html(self):
-        """The explorer for a page without a kernel: a fragment of HTML.
-
-        All but the weights is in it; those are in a script that the book's build makes.
-        """
+    def _description(self):
         before, after = self._sizes()
-        return fragment(
-            "compress", self._name, self.payload, _MODULE.read_text("utf8"),
-            "An explorer stands here: a text, its archive and the bits of each piece of the text. "
-            f"The text has {before:,} bytes, its archive {after:,}. It needs JavaScript.",
-        )  # fmt: skip
+        return (
+            "a text, its archive and the bits of each piece of the text. "
+            f"The text has {before:,} bytes, its archive {after:,}."
+        )
 
     def __repr__(self):
         before, after = self._sizes()

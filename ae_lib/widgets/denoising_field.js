@@ -4,8 +4,8 @@
 // the place of the import: see bundled() in _static.py. The data come as JSON text in the model's
 // "payload"; see denoising_field.py.
 
-import { CSS, MOUSE_REACH, TOUCH_REACH, niceStep, clamp, make, makeDraggable } from "./latent_map.js";
-import { mountAll } from "./page.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
+import { CSS, MOUSE_REACH, TOUCH_REACH, niceStep, clamp, makeDraggable } from "./latent_map.js";
 import { makeSvg } from "./training_loop.js";
 
 const STYLE = `
@@ -125,11 +125,7 @@ function render({ model, el }) {
   let found; // what the denoiser makes of the last of them
   el.append(ui.root);
 
-  let timer = 0;
-  function announce(words) {
-    clearTimeout(timer);
-    timer = setTimeout(() => (ui.live.textContent = words), 500);
-  }
+  const announce = makeAnnouncer(ui.live);
 
   function show() {
     const point = walk.at(-1);
@@ -210,14 +206,14 @@ function render({ model, el }) {
   };
   for (const name of ["point", "sigma"]) model.on(`change:${name}`, follow);
   show();
-  clearTimeout(timer); // nothing has happened yet
+  announce(); // nothing has happened yet
   ui.root.aeExplorer = {
     set: (point, noise) => set([point], noise),
     apply,
     state: () => ({ walk: walk.map((place) => [...place]), sigma, ...found }),
   };
   return () => {
-    clearTimeout(timer);
+    announce();
     for (const name of ["point", "sigma"]) model.off(`change:${name}`, follow);
   };
 }

@@ -1,16 +1,14 @@
 """A noisy point in the plane, and what the best denoiser of a finite data set answers."""
 
 import json
-import pathlib
 
 import numpy as np
 import traitlets
 
 from ae_lib._checks import as_batch, brief, positive_number
 from ae_lib.widgets._explorer import Explorer
-from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, payload_text
 
-_MODULE = pathlib.Path(__file__).with_name("denoising_field.js")
 _MOST = 500  # points
 _FACTORS = 1 / 6, 5  # of the first noise, where the slider ends
 
@@ -46,7 +44,7 @@ class DenoisingField(Explorer):
         [0.5, 0.0]
     """
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "denoising-field"
     point = traitlets.List(traitlets.Float(), minlen=2, maxlen=2).tag(sync=True)
     sigma = traitlets.Float().tag(sync=True)
 
@@ -85,13 +83,11 @@ class DenoisingField(Explorer):
         weights = np.exp(-(squared - squared.min()) / (2 * self.sigma**2))
         return (weights @ self._points / weights.sum()).tolist()
 
-    def html(self):
-        """The explorer for a page without a kernel: one self-contained fragment of HTML."""
-        return fragment(
-            "denoising-field", self._name, self.payload, _MODULE.read_text("utf8"),
-            f"An explorer stands here: {len(self._points)} data points in the plane, a noisy "
-            "point that can be moved, and the best denoiser's answer to it. It needs JavaScript.",
-        )  # fmt: skip
+    def _description(self):
+        return (
+            f"{len(self._points)} data points in the plane, a noisy "
+            "point that can be moved, and the best denoiser's answer to it."
+        )
 
     def __repr__(self):
         sigma = json.loads(self.payload)["sigma"]

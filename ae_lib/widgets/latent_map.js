@@ -2,23 +2,9 @@
 // and Colab, and, as a classic script with mountPage() for its last line, a page without a
 // kernel. The data come as JSON text in the model's "payload"; see latent_map.py.
 
-import { mountAll } from "./page.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
 
-const CSS = `
-.ae-explorer {
-  --ae-text: var(--pst-color-text-base, var(--jp-content-font-color1, currentColor));
-  --ae-muted: var(--pst-color-text-muted, var(--ae-text));
-  --ae-paper: var(--pst-color-background, var(--jp-layout-color0, transparent));
-  --ae-surface: var(--pst-color-surface, var(--jp-layout-color2, transparent));
-  --ae-border: var(--pst-color-border, var(--jp-border-color1, currentColor));
-  color: var(--ae-text); background: var(--ae-paper);
-  container-type: inline-size; margin: 1rem 0; max-width: 54rem; line-height: 1.4; text-align: left;
-  font-family: var(--pst-font-family-base, var(--jp-content-font-family, system-ui, sans-serif));
-  font-size: 0.9375rem;
-}
-html .text_html:has(> .ae-explorer-mount) { background: none !important; padding: 0 !important; }
-.ae-explorer *, .ae-explorer *::before { box-sizing: border-box; }
-.ae-explorer p { margin: 0; }
+const CSS = `${BASE}
 .aex-help { color: var(--ae-muted); font-size: 0.875rem; padding-bottom: 0.625rem; }
 .aex-body { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 13rem);
   grid-template-areas: "map side" "legend legend"; gap: 0.875rem 1.5rem; }
@@ -224,13 +210,6 @@ function standardNormal() {
 const clamp = (v, low, high) => Math.min(Math.max(v, low), high);
 
 // ---- elements ------------------------------------------------------------------------
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
 
 function swatch(index, colours) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -603,15 +582,12 @@ function render({ model, el }) {
     ui.sliders.forEach(({ input }, k) => (input.value = code[k]));
   }
 
-  let timer = 0;
-  function announce() {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      const near = nearest();
-      const far = near >= 0 && isFar(near) ? "No data near here. " : "";
-      const name = near < 0 ? "none is shown" : data.classes[data.labels[near]];
-      ui.live.textContent = `Code ${round(code[0], 0)}, ${round(code[1], 1)}. ${far}Nearest point: ${name}.`;
-    }, 500);
+  const announce = makeAnnouncer(ui.live);
+  function inWords() {
+    const near = nearest();
+    const far = near >= 0 && isFar(near) ? "No data near here. " : "";
+    const name = near < 0 ? "none is shown" : data.classes[data.labels[near]];
+    return `Code ${round(code[0], 0)}, ${round(code[1], 1)}. ${far}Nearest point: ${name}.`;
   }
 
   // The one door for a new code, whoever brings it.
@@ -623,7 +599,7 @@ function render({ model, el }) {
     pixels = data.decode(code);
     paintGrey(ui.image, pixels, 0, 0, data.shape[1], data.shape[0]);
     placeHandle();
-    announce();
+    announce(inWords);
     if (fromModel) return;
     model.set("code", [...code]);
     model.save_changes();
@@ -635,7 +611,7 @@ function render({ model, el }) {
     ui.classes.forEach((button, c) => button.setAttribute("aria-pressed", String(shown[c])));
     emphasised = -1;
     drawMap();
-    announce();
+    announce(inWords);
   }
 
   const clampToBox = (v, k) => clamp(v, ...(k ? [box.top, box.bottom] : [box.left, box.right]));
@@ -703,7 +679,7 @@ function render({ model, el }) {
     themed.disconnect();
     scheme.removeEventListener("change", repaint);
     model.off("change:code", follow);
-    clearTimeout(timer);
+    announce();
   };
 }
 

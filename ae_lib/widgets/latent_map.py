@@ -1,16 +1,13 @@
 """The map of a two-dimensional code: drag a point, and see what it decodes to."""
 
-import pathlib
-
 import numpy as np
 import traitlets
 
 from ae_lib._checks import as_batch, as_size, brief
 from ae_lib.widgets._chain import read_chain
 from ae_lib.widgets._explorer import Explorer
-from ae_lib.widgets._static import as_name, base64_text, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, base64_text, payload_text
 
-_MODULE = pathlib.Path(__file__).with_name("latent_map.js")
 _MAX_CODES = 20_000
 _SAMPLE = 256
 
@@ -48,7 +45,7 @@ class LatentMap(Explorer):
         [0.5, -1.0]
     """
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "latent-map"
     code = traitlets.List(traitlets.Float(), minlen=2, maxlen=2).tag(sync=True)
 
     def __init__(
@@ -78,13 +75,8 @@ class LatentMap(Explorer):
             raise traitlets.TraitError(f"code: expected two finite numbers, got {proposal.value}")
         return proposal.value
 
-    def html(self):
-        """The explorer for a page without a kernel: one self-contained fragment of HTML."""
-        return fragment(
-            "latent-map", self._name, self.payload, _MODULE.read_text("utf-8"),
-            "An explorer stands here: a map of the codes, and the image that any point of it "
-            "decodes to. It needs JavaScript.",
-        )  # fmt: skip
+    def _description(self):
+        return "a map of the codes, and the image that any point of it decodes to."
 
     def __repr__(self):
         return f"<{self._summary}>"

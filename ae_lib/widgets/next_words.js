@@ -3,23 +3,9 @@
 // without a kernel. Weights and beginning come as JSON text in the model's "payload"; see
 // next_words.py.
 
-import { mountAll } from "./page.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
 
-const CSS = `
-.ae-explorer {
-  --ae-text: var(--pst-color-text-base, var(--jp-content-font-color1, currentColor));
-  --ae-muted: var(--pst-color-text-muted, var(--ae-text));
-  --ae-paper: var(--pst-color-background, var(--jp-layout-color0, transparent));
-  --ae-surface: var(--pst-color-surface, var(--jp-layout-color2, transparent));
-  --ae-border: var(--pst-color-border, var(--jp-border-color1, currentColor));
-  color: var(--ae-text); background: var(--ae-paper);
-  container-type: inline-size; margin: 1rem 0; max-width: 54rem; line-height: 1.4; text-align: left;
-  font-family: var(--pst-font-family-base, var(--jp-content-font-family, system-ui, sans-serif));
-  font-size: 0.9375rem;
-}
-html .text_html:has(> .ae-explorer-mount) { background: none !important; padding: 0 !important; }
-.ae-explorer *, .ae-explorer *::before, .ae-explorer *::after { box-sizing: border-box; }
-.ae-explorer p { margin: 0; }
+const CSS = `${BASE}
 .aew { --ink: #0072b2; position: relative; display: grid; gap: 0.875rem; }
 html[data-theme="dark"] .aew, body[data-jp-theme-light="false"] .aew { --ink: #56b4e9; }
 .aew-help, .aew-note { color: var(--ae-muted); font-size: 0.875rem; }
@@ -248,13 +234,6 @@ function walkCells(table, row, column, tell) {
   });
 }
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
 function build() {
   const id = `aew-${Math.random().toString(36).slice(2)}`;
   const titled = (part, words, ...children) => {
@@ -318,11 +297,7 @@ function render({ model, el }) {
   const names = () => ["<bos>", ...ids.map(shown)];
   const percent = (value) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)} %`;
 
-  let timer = 0;
-  function announce(words) {
-    clearTimeout(timer);
-    timer = setTimeout(() => (ui.live.textContent = words), 500);
-  }
+  const announce = makeAnnouncer(ui.live);
 
   function best() {
     return [...p.keys()].sort((a, b) => p[b] - p[a] || a - b).slice(0, data.shown);
@@ -440,7 +415,7 @@ function render({ model, el }) {
   model.on("change:prompt", follow);
   ui.input.value = model.get("prompt");
   write(ui.input.value, "model");
-  clearTimeout(timer); // nothing has happened yet
+  announce(); // nothing has happened yet
   ui.root.aeExplorer = {
     write: (words) => write(words),
     append,
@@ -457,7 +432,7 @@ function render({ model, el }) {
     state: () => ({ ids: [...ids], place, best: best().map((id) => [written(id), p[id]]) }),
   };
   return () => {
-    clearTimeout(timer);
+    announce();
     model.off("change:prompt", follow);
   };
 }

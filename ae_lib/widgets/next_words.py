@@ -1,7 +1,6 @@
 """What a small GPT expects next, and where its heads look, computed in the reader's browser."""
 
 import json
-import pathlib
 
 import numpy as np
 import traitlets
@@ -9,9 +8,8 @@ import traitlets
 from ae_lib._files import column_steps
 from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._int8 import merges_of
-from ae_lib.widgets._static import as_name, base64_text, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, base64_text, payload_text
 
-_MODULE = pathlib.Path(__file__).with_name("next_words.js")
 _MOST = 700_000  # weights; a byte each, as text in the page a third more
 _SHOWN = 8
 
@@ -46,7 +44,7 @@ class NextWords(Explorer):
         >>> explorer.prompt = "Tom is"
     """
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "next-words"
     prompt = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, language_model, prompt="", *, name="next-words"):
@@ -64,15 +62,13 @@ class NextWords(Explorer):
             raise traitlets.TraitError(str(error)) from None
         return proposal.value
 
-    def html(self):
-        """The explorer for a page without a kernel: one self-contained fragment of HTML."""
+    def _description(self):
         prompt = json.loads(self.payload)["prompt"]
         pieces = ", ".join(f"“{piece}” {p:.0%}" for piece, p in self._expected)
-        return fragment(
-            "next-words", self._name, self.payload, _MODULE.read_text("utf-8"),
-            f"An explorer stands here: what a small GPT expects after “{prompt}”, namely "
-            f"{pieces}, and what its heads attend to. It needs JavaScript.",
-        )  # fmt: skip
+        return (
+            f"what a small GPT expects after “{prompt}”, namely "
+            f"{pieces}, and what its heads attend to."
+        )
 
     def __repr__(self):
         model = self._model.model

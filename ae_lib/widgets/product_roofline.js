@@ -2,9 +2,9 @@
 // Colab, and, as a classic script with mountPage() for its last line, a page without a kernel. The
 // machines' limits come as JSON text in the model's "payload"; see product_roofline.py.
 
-import { CSS, make } from "./next_words.js";
-import { mountAll } from "./page.js";
-import { PLOTS, makeSvg, makeSlider, makeAnnouncer } from "./training_loop.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
+import { CSS } from "./next_words.js";
+import { PLOTS, makeSvg, makeSlider } from "./training_loop.js";
 
 const STYLE = `
 .aeo .aeo-sliders { grid-template-columns: repeat(auto-fit, minmax(min(11rem, 100%), 1fr)); }

@@ -1,15 +1,13 @@
 """A matrix product on a machine's roofline, moved by the reader's hand."""
 
-import pathlib
 from collections.abc import Mapping
 
 import traitlets
 
 from ae_lib._checks import as_size, brief, positive_number
 from ae_lib.widgets._explorer import Explorer
-from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, payload_text
 
-_MODULE = pathlib.Path(__file__).with_name("product_roofline.js")
 _MACHINES = 12
 _LARGEST = {"m": 2**16, "n": 2**14}
 
@@ -44,7 +42,7 @@ class ProductRoofline(Explorer):
         (1.2544764179104477e-06, 'bytes')
     """
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "product-roofline"
     m = traitlets.Int().tag(sync=True)
     n = traitlets.Int().tag(sync=True)
     machine = traitlets.Unicode().tag(sync=True)
@@ -102,13 +100,8 @@ class ProductRoofline(Explorer):
             raise ValueError(f"machine: no {brief(machine)}; there is {known}")
         return machine
 
-    def html(self):
-        """The explorer for a page without a kernel: one self-contained fragment of HTML."""
-        return fragment(
-            "product-roofline", self._name, self.payload, _MODULE.read_text("utf8"),
-            "An explorer stands here: a roofline, and on it a matrix product whose sizes can be "
-            "changed. It needs JavaScript.",
-        )  # fmt: skip
+    def _description(self):
+        return "a roofline, and on it a matrix product whose sizes can be changed."
 
     def __repr__(self):
         return f"<ProductRoofline {self._name!r}: {', '.join(self._machines)}>"

@@ -4,23 +4,10 @@
 // JSON text in the model's "payload"; the weights come on request, from the kernel or from a
 // script beside the page. See sentence_path.py, attribute_path.py and _int8.py.
 
-import { mountAll } from "./page.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
+import { REPLACED, SPELLING, ALONE, normalise } from "./next_words.js";
 
-const CSS = `
-.ae-explorer {
-  --ae-text: var(--pst-color-text-base, var(--jp-content-font-color1, currentColor));
-  --ae-muted: var(--pst-color-text-muted, var(--ae-text));
-  --ae-paper: var(--pst-color-background, var(--jp-layout-color0, transparent));
-  --ae-surface: var(--pst-color-surface, var(--jp-layout-color2, transparent));
-  --ae-border: var(--pst-color-border, var(--jp-border-color1, currentColor));
-  color: var(--ae-text); background: var(--ae-paper);
-  container-type: inline-size; margin: 1rem 0; max-width: 54rem; line-height: 1.4; text-align: left;
-  font-family: var(--pst-font-family-base, var(--jp-content-font-family, system-ui, sans-serif));
-  font-size: 0.9375rem;
-}
-html .text_html:has(> .ae-explorer-mount) { background: none !important; padding: 0 !important; }
-.ae-explorer *, .ae-explorer *::before, .ae-explorer *::after { box-sizing: border-box; }
-.ae-explorer p { margin: 0; }
+const CSS = `${BASE}
 .aes { --first: #0072b2; --second: #d55e00; --t: 0; --rail: 8.5rem;
   --line: linear-gradient(to right, #0072b2, #6a65c4 25%, #a850a6 50%, #cb4f6a 78%, #d55e00); position: relative;
   display: grid; gap: 1rem; }
@@ -118,18 +105,6 @@ const [PAD, UNK, BOS, EOS] = [0, 1, 2, 3];
 // ---- words: the rules of ae_lib/text/_words.py ----------------------------------------
 
 const [LOWER, NO_SPACE, SPACE] = ["<lower>", "<glue>", "<space>"];
-const REPLACED = {
-  "'": "\u2018\u2019\u201a\u201b\u02bc\uff07",
-  '"': "\u201c\u201d\u201e\u201f\uff02",
-  "-": "\u2010\u2011\ufe63\uff0d",
-  "...": "\u2026",
-};
-const SPELLING = new Map(Object.entries(REPLACED).flatMap(([to, all]) => [...all].map((from) => [from, to])));
-const ALONE = new RegExp(
-  "(?<![^ ])[\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200c\\u200d\\u2065\\u2800\\u3164" +
-    "\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8\\u{e0000}-\\u{e0fff}]+(?![^ ])",
-  "gu",
-);
 const REST = "[\\p{L}\\p{N}\\p{M}\\u200c\\u200d]*";
 const LETTERS = `[\\p{L}\\p{N}]${REST}`;
 const TOKEN = new RegExp(
@@ -143,15 +118,6 @@ const SUFFIX = /n't|'(?:s|m|re|ve|ll|d)/giu;
 const SUFFIXES = /^(.+?)((?:n't|'(?:s|m|re|ve|ll|d))*)$/iu;
 const NO_SPACE_BEFORE = new Set(".,?!;:%)]}'-/");
 const NO_SPACE_AFTER = new Set("-/([{$\u20ac\u00a3#");
-
-function normalise(text) {
-  const visible = text
-    .replace(/[\p{Zs}\t-\r\x1c-\x1f\x85\u2028\u2029]/gu, " ")
-    .replace(/\p{Cs}/gu, "\ufffd")
-    .replace(/[\p{Cc}\p{Cf}]/gu, (c) => (c === "\u200c" || c === "\u200d" ? c : ""));
-  const spelled = visible.replace(/[^\x00-\x7f]/gu, (c) => SPELLING.get(c) ?? c).normalize("NFC");
-  return spelled.replace(ALONE, "").split(" ").filter(Boolean).join(" ");
-}
 
 const firstOf = (token) => String.fromCodePoint(token.codePointAt(0));
 const restOf = (token) => token.slice(firstOf(token).length);
@@ -251,24 +217,30 @@ function attributesOf(text, patterns) {
 
 // ---- the model: see ae_lib/models/seq2seq.py ------------------------------------------
 
-// Bytes of _int8.py. The matrices stay 8-bit: a row is multiplied first, then scaled.
-function readModel(buffer) {
+// Bytes of _int8.py: a header, and arrays and matrices by name.
+function openModel(buffer, format) {
   const size = buffer.byteLength > 4 ? 4 + new DataView(buffer).getUint32(0, true) : 0;
   const header = size && size <= buffer.byteLength ? JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size - 4))) : {};
-  if (header.format !== "ae-lib text autoencoder int8 1" || buffer.byteLength !== size + header.bytes) {
+  if (header.format !== `ae-lib ${format} int8 1` || buffer.byteLength !== size + header.bytes) {
     throw new Error("the model's data are damaged; load them again");
   }
+  const KINDS = { int8: Int8Array, uint16: Uint16Array, float32: Float32Array };
   const take = (name) => {
     const { kind, shape, at } = header.arrays[name];
-    const Kind = kind === "int8" ? Int8Array : Float32Array;
-    return new Kind(buffer, size + at, shape.reduce((a, b) => a * b, 1));
+    return new KINDS[kind](buffer, size + at, shape.reduce((a, b) => a * b, 1));
   };
-  const matrix = (name) => {
+  const matrix = (name, scale = take(name + ".scale")) => {
     const [rows, columns] = header.arrays[name].shape;
-    return { rows, columns, values: take(name), scale: take(name + ".scale") };
+    return { rows, columns, values: take(name), scale };
   };
   const dense = (part) => ({ kernel: matrix(part + ".kernel"), bias: take(part + ".bias") });
   const lstm = (part) => ({ ...dense(part), recurrent: matrix(part + ".recurrent_kernel") });
+  return { header, take, matrix, dense, lstm };
+}
+
+// The matrices stay 8-bit: a row is multiplied first, then scaled.
+function readModel(buffer) {
+  const { header, take, matrix, dense, lstm } = openModel(buffer, "text autoencoder");
   const weights = {
     encoder: lstm("encoder"), decoder: lstm("decoder"),
     embedding: matrix("embedding"), wordBias: take("word_bias"), toWord: dense("to_word"),
@@ -489,13 +461,6 @@ function modelLoader(model, data, ui, told, announce, took) {
 
 // ---- elements -------------------------------------------------------------------------
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
 function buildEnd(name, k, examples, id) {
   const input = make("input", {
     type: "text", id: `${id}-${k}`, "aria-describedby": `${id}-${k}-status`,
@@ -618,6 +583,7 @@ function render({ model, el }) {
   const shareOf = (place) => (place - mode.low) / (mode.high - mode.low);
   const backs = texts.map((_, k) => decodeAt(k)); // the sentences from the ends' own codes
   const pause = () => new Promise((resolve) => setTimeout(resolve));
+  const announce = makeAnnouncer(ui.live);
   const loader = modelLoader(model, data, ui, ui.note, announce, took);
 
   function decodeAt(place) {
@@ -703,13 +669,7 @@ function render({ model, el }) {
     if (focused >= 0 && buttons.length) buttons[Math.min(focused, buttons.length - 1)].focus();
   }
 
-  let timer = 0;
-  function announce(text) {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      ui.live.textContent = text ?? `${mode.place} = ${t.toFixed(2)}: ${decodeAt(t) || "nothing"}`;
-    }, 500);
-  }
+  const inWords = () => `${mode.place} = ${t.toFixed(2)}: ${decodeAt(t) || "nothing"}`;
 
   function tell(key, value) {
     model.set(key, value);
@@ -725,7 +685,7 @@ function render({ model, el }) {
     showPlace();
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(showSentence);
-    announce();
+    announce(inWords);
     if (!fromModel) tell(mode.place, t);
   }
 
@@ -893,7 +853,7 @@ function render({ model, el }) {
   };
   return () => {
     gone = true;
-    clearTimeout(timer);
+    announce();
     cancelAnimationFrame(frame);
     for (const [event, handler] of Object.entries(follow)) model.off(event, handler);
   };

@@ -1,7 +1,6 @@
 """The straight line between the codes of two sentences, and what its places decode to."""
 
 import itertools
-import pathlib
 
 import numpy as np
 import traitlets
@@ -10,9 +9,8 @@ from ae_lib import text
 from ae_lib._checks import share
 from ae_lib.widgets._explorer import Explorer
 from ae_lib.widgets._int8 import Int8Model, fingerprint, pack_file, pack_model
-from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, payload_text
 
-_MODULE = pathlib.Path(__file__).with_name("sentence_path.js")
 # The shipped model's name, and the file that book/_ext/ae_weights.py puts beside the pages.
 SHIPPED, PAGE_FILE = "text-autoencoder", "text_autoencoder.js"
 _POSITIONS = 11  # as in sentence_path.js
@@ -23,19 +21,11 @@ _EXAMPLES = 24
 class PathExplorer(Explorer):
     """What the explorers of a line of codes share; ``sentence_path.js`` shows each of them."""
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "sentence-path"
 
-    def html(self):
-        """The explorer for a page without a kernel: a fragment of HTML.
-
-        All but the weights is in it; those are in a script that the book's build makes.
-        """
+    def _description(self):
         met = " → ".join(f"“{s}”" for s, _ in itertools.groupby(self._path))
-        return fragment(
-            "sentence-path", self._name, self.payload, _MODULE.read_text("utf-8"),
-            f"An explorer stands here: {self._about}, and what its places decode to: {met}. "
-            "It needs JavaScript.",
-        )  # fmt: skip
+        return f"{self._about}, and what its places decode to: {met}."
 
     def __repr__(self):
         met = len(list(itertools.groupby(self._path)))

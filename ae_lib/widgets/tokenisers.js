@@ -3,8 +3,8 @@
 // Where this file is served, what it imports stands in the place of the import: see bundled() in
 // _static.py. The vocabularies come as JSON text in the model's "payload"; see tokenisers.py.
 
-import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readMerges, bytesOf, make } from "./next_words.js";
-import { mountAll } from "./page.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
+import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readMerges, bytesOf } from "./next_words.js";
 import { REST, LETTERS, TOKEN, SUFFIX, SUFFIXES, NO_SPACE_BEFORE, NO_SPACE_AFTER, firstOf, restOf, capital, contraction, follower, piecesOf, splitWords } from "./sentence_path.js";
 
 const STYLE = `
@@ -104,11 +104,7 @@ function render({ model, el }) {
   let shown; // the sentence
   el.append(ui.root);
 
-  let timer = 0;
-  function announce(words) {
-    clearTimeout(timer);
-    timer = setTimeout(() => (ui.live.textContent = words), 500);
-  }
+  const announce = makeAnnouncer(ui.live);
 
   // One way's row; gives what is said of it.
   function showRow({ name, read, all }, { sum, list }, text) {
@@ -157,14 +153,14 @@ function render({ model, el }) {
   const follow = () => model.get("sentence") !== ui.input.value && take((ui.input.value = model.get("sentence")), true);
   model.on("change:sentence", follow);
   follow();
-  clearTimeout(timer); // nothing has happened yet
+  announce(); // nothing has happened yet
   ui.root.aeExplorer = {
     write: (text) => take((ui.input.value = text)),
     read: (text) => ways.map((way) => way.read(text)),
     state: () => ({ sentence: shown }),
   };
   return () => {
-    clearTimeout(timer);
+    announce();
     model.off("change:sentence", follow);
   };
 }

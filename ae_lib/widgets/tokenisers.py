@@ -1,16 +1,14 @@
 """One sentence in four kinds of tokens: characters, bytes, words, pieces of words."""
 
 import json
-import pathlib
 
 import traitlets
 
 from ae_lib import text
 from ae_lib.widgets._explorer import Explorer, as_sentence
 from ae_lib.widgets._int8 import merges_of
-from ae_lib.widgets._static import as_name, base64_text, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, base64_text, payload_text
 
-_MODULE = pathlib.Path(__file__).with_name("tokenisers.js")
 _CHARACTERS = 120  # of a sentence
 _PAYLOAD = 60_000  # bytes of the vocabularies in the page
 
@@ -47,7 +45,7 @@ class Tokenisers(Explorer):
         <Tokenisers 'tokenisers': 'Tom!' has 4 tokens as characters, 4 as bytes, ...>
     """
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "tokenisers"
     sentence = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, characters, words, pieces, sentences, *, name="tokenisers"):
@@ -88,14 +86,9 @@ class Tokenisers(Explorer):
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
 
-    def html(self):
-        """The explorer for a page without a kernel: one self-contained fragment of HTML."""
+    def _description(self):
         first, counts = self._first()
-        return fragment(
-            "tokenisers", self._name, self.payload, _MODULE.read_text("utf8"),
-            f"An explorer stands here: a sentence in four kinds of tokens. “{first}” has "
-            f"{counts}. It needs JavaScript.",
-        )  # fmt: skip
+        return f"a sentence in four kinds of tokens. “{first}” has {counts}."
 
     def __repr__(self):
         first, counts = self._first()

@@ -3,8 +3,8 @@
 // kernel. The points and the weights at the start come as JSON text in the model's "payload"; see
 // training_loop.py.
 
-import { CSS, make } from "./next_words.js";
-import { mountAll } from "./page.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
+import { CSS } from "./next_words.js";
 
 // Also of product_roofline.js.
 const PLOTS = `
@@ -52,14 +52,6 @@ function makeSlider(id, words, most, told) {
   };
   input.addEventListener("input", () => told(Number(input.value)));
   return { root: make("div", {}, make("label", { for: id }, words, output), input), input, set };
-}
-
-function makeAnnouncer(live) {
-  let timer = 0;
-  return (words) => {
-    clearTimeout(timer);
-    if (words !== undefined) timer = setTimeout(() => (live.textContent = words), 500);
-  };
 }
 
 // ---- the model: see losses() in training_loop.py ------------------------------------------

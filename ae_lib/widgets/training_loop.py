@@ -1,15 +1,12 @@
 """Gradient descent on two numbers and a code of one, step by step under the reader's hand."""
 
-import pathlib
-
 import numpy as np
 import traitlets
 
 from ae_lib._checks import as_batch, as_size, brief, positive_number
 from ae_lib.widgets._explorer import Explorer
-from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, payload_text
 
-_MODULE = pathlib.Path(__file__).with_name("training_loop.js")
 _MOST = 100
 _LARGEST = 1000.0  # of the weights at the start
 _LOWEST, _HIGHEST, _RATES = 0.02, 3.0, 61  # of the slider, in units of the limit
@@ -50,7 +47,7 @@ class TrainingLoop(Explorer):
         array([0.531, 0.412, 0.262])
     """
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "training-loop"
     rate = traitlets.Float().tag(sync=True)
 
     def __init__(self, points, start, *, rate=None, name="training-loop"):
@@ -103,13 +100,11 @@ class TrainingLoop(Explorer):
                 w, v = w - self.rate * (x.T @ (slopes @ v)), v - self.rate * (z @ slopes)
         return np.array(found)
 
-    def html(self):
-        """The explorer for a page without a kernel: one self-contained fragment of HTML."""
-        return fragment(
-            "training-loop", self._name, self.payload, _MODULE.read_text("utf8"),
-            "An explorer stands here: a training loop with a step size to choose, the points, "
-            "their reconstructions and the loss of each step. It needs JavaScript.",
-        )  # fmt: skip
+    def _description(self):
+        return (
+            "a training loop with a step size to choose, the points, "
+            "their reconstructions and the loss of each step."
+        )
 
     def __repr__(self):
         return f"<TrainingLoop {self._name!r}: {len(self._points)} points, limit {self.limit:.3g}>"

@@ -5,9 +5,9 @@
 // JSON text in the model's "payload"; the weights come on request, from the kernel or from a
 // script beside the page. See translate.py and _int8.py.
 
-import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readMerges, readPieces, make, walkCells } from "./next_words.js";
-import { mountAll } from "./page.js";
-import { multiply, affine, sigmoid, step, bufferOf, loadFromPage, loadFromKernel, fetchModel, modelLoader } from "./sentence_path.js";
+import { BASE, make, makeAnnouncer, mountAll } from "./page.js";
+import { CSS, SPECIALS, REPLACED, SPELLING, ALONE, WORD, normalise, readMerges, readPieces, walkCells } from "./next_words.js";
+import { openModel, multiply, affine, sigmoid, step, bufferOf, loadFromPage, loadFromKernel, fetchModel, modelLoader } from "./sentence_path.js";
 
 const MORE = `
 .aet [hidden] { display: none; }
@@ -39,25 +39,10 @@ const [UNK, BOS, EOS] = [1, 2, 3];
 
 // ---- the model: see ae_lib/models/attention.py ------------------------------------------
 
-// Bytes of _int8.py. The matrices stay 8-bit: a row is multiplied first, then scaled; of the
+// The matrices stay 8-bit: a row is multiplied first, then scaled; of the
 // table of word vectors the columns have scales.
 function readModel(buffer) {
-  const size = buffer.byteLength > 4 ? 4 + new DataView(buffer).getUint32(0, true) : 0;
-  const header = size && size <= buffer.byteLength ? JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size - 4))) : {};
-  if (header.format !== "ae-lib translator int8 1" || buffer.byteLength !== size + header.bytes) {
-    throw new Error("the model's data are damaged; load them again");
-  }
-  const KINDS = { int8: Int8Array, uint16: Uint16Array, float32: Float32Array };
-  const take = (name) => {
-    const { kind, shape, at } = header.arrays[name];
-    return new KINDS[kind](buffer, size + at, shape.reduce((a, b) => a * b, 1));
-  };
-  const matrix = (name) => {
-    const [rows, columns] = header.arrays[name].shape;
-    return { rows, columns, values: take(name), scale: take(name + ".scale") };
-  };
-  const dense = (part) => ({ kernel: matrix(part + ".kernel"), bias: take(part + ".bias") });
-  const lstm = (part) => ({ ...dense(part), recurrent: matrix(part + ".recurrent_kernel") });
+  const { header, take, matrix, dense, lstm } = openModel(buffer, "translator");
   const [forwards, backwards, asker, writer] = ["forwards", "backwards", "asker", "writer"].map(lstm);
   const [toH, toC, toWord] = ["to_h", "to_c", "to_word"].map(dense);
   const additive = header.attention === "additive";
@@ -221,14 +206,10 @@ function render({ model, el }) {
   let gone = false;
   el.append(ui.root);
 
+  const announce = makeAnnouncer(ui.live);
   const loader = modelLoader(model, data, ui, ui.told, announce, took);
   const visible = (piece) => (piece === null ? "\u25a0 end" : piece.replaceAll(" ", "\u2423"));
 
-  let timer = 0;
-  function announce(words) {
-    clearTimeout(timer);
-    timer = setTimeout(() => (ui.live.textContent = words), 500);
-  }
 
   function describe({ dataset: { row, column } }) {
     const weight = shown.weights[row][column].toFixed(2);
@@ -361,7 +342,7 @@ function render({ model, el }) {
   };
   return () => {
     gone = true;
-    clearTimeout(timer);
+    announce();
     clearTimeout(typing);
     model.off("change:sentence", follow);
   };

@@ -1,7 +1,6 @@
 """A sentence, its French translation and the attention, computed in the reader's browser."""
 
 import json
-import pathlib
 
 import numpy as np
 import traitlets
@@ -9,10 +8,9 @@ import traitlets
 from ae_lib import text
 from ae_lib.widgets._explorer import Explorer, as_sentence
 from ae_lib.widgets._int8 import ATTENTIONS, pack_model
-from ae_lib.widgets._static import as_name, bundled, fragment, payload_text
+from ae_lib.widgets._static import as_name, payload_text
 from ae_lib.widgets.sentence_path import PathExplorer, beside_the_page
 
-_MODULE = pathlib.Path(__file__).with_name("translate.js")
 # The shipped model's name, and its file beside the pages.
 SHIPPED, PAGE_FILE = "translate-en-fr", "translate_en_fr.js"
 _BEAM, _PENALTY = 4, 0.6  # as in ``Translator.translate``
@@ -54,7 +52,7 @@ class Translate(Explorer):
         'Tom is here.'
     """
 
-    _esm = bundled(_MODULE.read_text("utf8"))
+    _kind = "translate"
     _answer = PathExplorer._answer  # the browser asks for the weights
     sentence = traitlets.Unicode().tag(sync=True)
 
@@ -90,17 +88,12 @@ class Translate(Explorer):
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
 
-    def html(self):
-        """The explorer for a page without a kernel: a fragment of HTML.
-
-        All but the weights is in it; those are in a script that the book's build makes.
-        """
+    def _description(self):
         found = [f"“{one['text']}” – “{one['translation']}”" for one in self._stored()]
-        return fragment(
-            "translate", self._name, self.payload, _MODULE.read_text("utf8"),
-            "An explorer stands here: sentences, their translations and the attention between "
-            f"their pieces. The translations are: {'; '.join(found)}. It needs JavaScript.",
-        )  # fmt: skip
+        return (
+            "sentences, their translations and the attention between "
+            f"their pieces. The translations are: {'; '.join(found)}."
+        )
 
     def __repr__(self):
         first, count = self._stored()[0], len(self._stored())

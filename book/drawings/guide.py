@@ -5,19 +5,20 @@ from book.drawings.kit import CODE, DECODER, ENCODER, INK, QUIET, WRONG, Drawing
 GUIDE = {  # question: its colour; (need, what to take, chapters, rival to beat first)
     "the same\ndata again": (ENCODER, (
         ("every byte,\nin few bytes", "language model and\nentropy coder", "11",
-         "PPMd: it wins on little text,\nand it won on our novel"),
+         "PPMd: on our novel only a model\nthat learns as it codes beat it"),
         ("repaired", "denoising autoencoder", "3", "best linear repair"),
     )),
     "to know\nmore of it": (CODE, (
-        ("features, if\nlabels are few", "an encoder's code, or a\nlanguage model's states", "4",
-         "pixels or words as they are;\nthe same model, untrained"),
-        ("a map", "code of two numbers", "2, 4", "PCA; t-SNE, if no image\nis to be placed later"),
+        ("features, if\nlabels are few",
+         "pixels first; for sentences,\na language model's states", "4",
+         "PCA; words as they are;\nthe same model, untrained"),
+        ("a map", "t-SNE or UMAP; a code of\ntwo numbers, to place more", "4, 2", "PCA"),
         ("what does\nnot belong", "reconstruction error", "2",
          "distance from the average;\nPCA's error"),
     )),
     "something\nnew": (DECODER, (
-        ("images", "GAN; VAE, for a bound on\nthe probability, too", "5",
-         "mixture of normals, fitted to\na plain autoencoder's codes"),
+        ("images", "mixture fitted to a plain\nautoencoder's codes; GAN", "5",
+         "one normal distribution,\nfitted to the codes"),
         ("sentences", "language model; sentence\nVAE, to move in a code", "10, 8",
          "model that counts (5-gram);\nfor the VAE, language model"),
         ("translations,\nsummaries", "attention; for summaries\nnone of our codes", "9",

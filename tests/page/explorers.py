@@ -11,17 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from ae_lib import compression, data, text, text_models
+from ae_lib import data, text, text_models
 from ae_lib.models import AttentionSeq2Seq, SentenceVAE, Seq2SeqAutoencoder
-from ae_lib.widgets import (
-    AttributePath,
-    Compress,
-    SentencePath,
-    Translate,
-    attribute_path,
-    compress,
-    translate,
-)
+from ae_lib.widgets import SentencePath
 from ae_lib.widgets import _int8 as int8
 from tests.small_text_model import small_autoencoder, with_weights
 
@@ -43,6 +35,32 @@ BLANK = """<!doctype html><html lang="en" data-content_root="./" data-theme="lig
   body { margin: 0; background: var(--pst-color-background); color: var(--pst-color-text-base); }
   main { max-width: 720px; margin: auto; padding: 16px; }
 </style><body><main><h1>Explorer</h1>%s<p>The text goes on.</p></main></body></html>"""
+# A notebook's view, as anywidget makes it: a widget's model, and the explorer in it.
+LIVE = """async ([module, raw, state]) => {
+  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+  const { render } = (await import(url)).default;
+  const handlers = {};
+  const fire = (event, ...rest) => (handlers[event] ?? []).forEach((handler) => handler(...rest));
+  const bytes = Uint8Array.from(atob(raw), (c) => c.charCodeAt(0));
+  const model = {
+    state, handlers, fire, sent: [], saved: 0,
+    get: (key) => state[key],
+    set: (key, value) => (state[key] = value),
+    save_changes: () => model.saved++,
+    on: (event, handler) => (handlers[event] ??= []).push(handler),
+    off: (event, handler) => (handlers[event] = handlers[event].filter((h) => h !== handler)),
+    send: (message) => {
+      model.sent.push(message);
+      fire("msg:custom", { kind: "something else" }, []);
+      const answer = [new DataView(bytes.buffer, 4)];
+      setTimeout(() => fire("msg:custom", { kind: "weights" }, answer), 50);
+    },
+  };
+  window.model = model;
+  const el = document.querySelector("main");
+  el.replaceChildren();
+  window.end = render({ model, el });
+}"""
 
 
 def write_page(folder, html):
@@ -92,12 +110,29 @@ class Explorer:
             f"(root, argument) => ({script})(root.aeExplorer, argument)", argument
         )
 
+    def state(self):
+        return self.run("explorer => explorer.state()")
+
     def wait(self, script, argument=None):
         """Wait until ``(explorer, argument, root) => …`` holds."""
         self.page.wait_for_function(
             f"([root, argument]) => ({script})(root.aeExplorer, argument, root)",
             arg=[self.root.element_handle(), argument],
         )
+
+    def show_as_widget(self, widget, **state):
+        """Put a widget with its state into the page, as a notebook does, in place of all else."""
+        raw = base64.b64encode(b"\0\0\0\0" + getattr(widget, "_raw", b"")).decode()
+        self.page.evaluate(LIVE, [widget._esm, raw, {"payload": widget.payload, **state}])
+
+    def assert_the_widget_ends(self):
+        """And listens to its model no longer."""
+        self.page.evaluate("end()")
+        assert self.page.evaluate("Object.values(model.handlers).flat().length") == 0
+
+    def assert_fits_a_phone(self, *controls):
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert min(control.bounding_box()["height"] for control in controls) >= 24
 
     def assert_axe_finds_nothing(self):
         """In both themes. The page must have been opened with reduced motion."""
@@ -216,9 +251,6 @@ class PathExplorer(Explorer):
         """Wait for the model that the reader has asked for."""
         self.root.locator(".aes-load").wait_for(state="hidden")
 
-    def state(self):
-        return self.run("explorer => explorer.state()")
-
     def settled(self):
         """Wait until nothing is being computed."""
         self.root.locator(".aes-path:not([aria-busy])").wait_for()
@@ -272,44 +304,6 @@ class PathExplorer(Explorer):
         assert len(set(written)) >= 50
 
 
-class AttributeExplorer(PathExplorer):
-    """The code of a sentence, moved along an attribute; its model is a TextVAE."""
-
-    name = "attribute-path"
-    kind = "sentence-path"
-
-    def __init__(self, page, autoencoder, index=0):
-        super().__init__(page, autoencoder, index)
-        self.attribute = self.root.get_by_label("Attribute", exact=True)
-        self.value = self.root.get_by_label("Value", exact=True)
-
-    def aims(self, name, value):
-        """Wait until this is the attribute, and this its value."""
-        target = [name, value]
-        self.wait("(e, target) => String(e.state().target) === String(target)", target)
-        return self.settled()
-
-    def by_keras(self, state):
-        places = [*np.linspace(-1, 2, 13), state["t"]]
-        change = self.autoencoder.set_attribute
-        return [change(state["texts"], *state["target"], strength)[0] for strength in places]
-
-
-def write_attribute_page(folder):
-    """Like ``write_path_page``, of one sentence's attribute."""
-    vae = small_vae()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_models, "WEIGHTS", folder)
-        kind = (f"{Path(attribute_path.PAGE_FILE).stem}.keras", text_models.TextVAE)
-        patch.setitem(text_models.SHIPPED, attribute_path.SHIPPED, kind)
-        vae.save(text_models.shipped_file(attribute_path.SHIPPED))
-        html = AttributePath(vae, [*ENDS, "He never sang again after that long winter."]).html()
-    script = int8.page_script(attribute_path.SHIPPED, int8.pack_model(vae))
-    (folder / "_static").mkdir()
-    (folder / "_static" / attribute_path.PAGE_FILE).write_text(script, encoding="utf-8")
-    return write_page(folder, html), vae_beside(folder, vae.attributes)
-
-
 def small_vae():
     """Of random weights, as ``small_autoencoder``, with attributes of some sentences."""
     vocabulary = small_autoencoder().vocabulary
@@ -322,17 +316,8 @@ def small_vae():
     return vae
 
 
-def vae_beside(folder, attributes):
-    """The model beside the page: of each code, it has the mean alone."""
-    copy = autoencoder_beside(folder, attribute_path.PAGE_FILE)
-    return text_models.TextVAE(copy.model, copy.vocabulary, attributes)
-
-
 class LoadingExplorer(Explorer):
     """An explorer whose model comes on request."""
-
-    def state(self):
-        return self.run("explorer => explorer.state()")
 
     def loaded(self):
         self.root.locator(".aet-load").wait_for(state="hidden")
@@ -341,44 +326,6 @@ class LoadingExplorer(Explorer):
     def load(self):
         assert self.run("explorer => explorer.load()")
         return self
-
-
-class TranslateExplorer(LoadingExplorer):
-    """Sentences and their translations, and the translator that they should agree with."""
-
-    name = "translate"
-
-    def __init__(self, page, translator, index=0):
-        super().__init__(page, index)
-        self.translator = translator
-        self.input, self.pick = self.root.get_by_role("textbox"), self.root.get_by_role("combobox")
-        self.button = self.root.get_by_role("button", name="Load the model")
-        self.french, self.cells = (
-            self.root.locator(".aet-french"),
-            self.root.locator("td[data-row]"),
-        )
-        self.note, self.said = (self.root.locator(".aew-note").nth(k) for k in (0, 1))
-
-    def has(self, sentence):
-        """Wait until this sentence's translation is shown."""
-        self.wait("(e, text, root) => e.state().text === text", sentence)
-        self.root.locator(".aet-out:not([aria-busy])").wait_for()
-        return self.state()
-
-    def assert_shows(self, sentence):
-        """Translation and attention are those of Python, and the cells' names those numbers."""
-        state = self.has(sentence)
-        assert self.input.input_value() == sentence
-        self.assert_is_pythons(state)
-        assert self.french.inner_text().strip() == (state["translation"].strip() or "nothing")
-        named = [float(cell.get_attribute("aria-label")) for cell in self.cells.all()]
-        np.testing.assert_allclose(named, np.ravel(state["weights"]), atol=0.00501)
-
-    def assert_is_pythons(self, found):
-        wanted = translate._translated(self.translator, found["text"])
-        assert [found["translation"]] == self.translator.translate([found["text"]])
-        assert all(found[key] == wanted[key] for key in ("read", "written", "pieces"))
-        np.testing.assert_allclose(found["weights"], wanted["weights"], atol=6e-4)
 
 
 def small_translator(folder, attention="general"):
@@ -400,54 +347,11 @@ def small_translator(folder, attention="general"):
     return text_models.Translator(double, vocabulary)
 
 
-def write_translate_page(folder, attention="general"):
-    """A page with the explorer of a small translator, its weights beside it; the translator."""
-    translator = small_translator(folder, attention)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_models, "WEIGHTS", folder)
-        html = Translate(translator, [*ENDS, "I don't know."]).html()
-    script = int8.page_script(translate.SHIPPED, int8.pack_model(translator))
+def write_weights(folder, explorer, raw):
+    """The script with weights that a page in ``folder`` loads; of the explorer's module."""
     (folder / "_static").mkdir()
-    (folder / "_static" / translate.PAGE_FILE).write_text(script, encoding="utf-8")
-    return write_page(folder, html), translator
-
-
-class CompressExplorer(LoadingExplorer):
-    """A text, its archive, and the text restored from the archive."""
-
-    name = "compress"
-
-    def __init__(self, page, index=0):
-        super().__init__(page, index)
-        self.input = self.root.get_by_label("Text", exact=True)
-        self.hex = self.root.get_by_label("The archive in hexadecimal")
-        self.button = self.root.get_by_role("button", name="Load the model")
-        self.restore = self.root.get_by_role("button", name="Restore the text")
-        self.sum, self.restored = self.root.locator(".aec-sum"), self.root.locator("pre")
-        self.note, self.result = (self.root.locator(".aew-note").nth(k) for k in (0, 1))
-
-    def assert_shows(self, words):
-        """Wait for a text's archive: it is Python's, and each piece has its bits beside it."""
-        self.wait("(e, words) => e.state().text === words", words)
-        archive = compression.compress(words.encode())
-        assert self.input.input_value() == words
-        assert bytes.fromhex(self.hex.input_value()) == archive
-        assert f"its archive {len(archive)}" in self.sum.inner_text()
-        lines = compress._lines(words.encode())
-        pieces = [(piece or "■\u00a0end").replace(" ", "␣") for line in lines for piece, _ in line]
-        assert self.root.locator(".aec-line b").all_inner_texts() == pieces
-        shown = self.root.locator(".aec-line small").all_inner_texts()
-        bits = [bits for line in lines for _, bits in line]
-        np.testing.assert_allclose([float(one.split()[0]) for one in shown], bits, atol=0.0551)
-
-
-def write_compress_page(folder, words):
-    """A page with the explorer, the shipped model's weights beside it."""
-    widget = Compress(words)
-    (folder / "_static").mkdir()
-    script = int8.page_script(compress.SHIPPED, widget._raw)
-    (folder / "_static" / compress.PAGE_FILE).write_text(script, encoding="utf-8")
-    return write_page(folder, widget.html())
+    script = int8.page_script(explorer.SHIPPED, raw)
+    (folder / "_static" / explorer.PAGE_FILE).write_text(script, encoding="utf-8")
 
 
 def write_path_page(folder):

@@ -1,25 +1,68 @@
 """The line along an attribute under the reader's hand; what it has in common with the line
 between two sentences is tested there.
 
-After each movement the sentences are compared with those of ``set_attribute``: see explorers.py.
+After each movement the sentences are compared with those of ``set_attribute``: see below.
 """
 
-import base64
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ae_lib import data, pretrained, text
-from ae_lib.widgets import AttributePath
+from ae_lib import data, pretrained, text, text_models
+from ae_lib.widgets import AttributePath, attribute_path
 from ae_lib.widgets import _int8 as int8
 from tests.page import explorers
-from tests.page.explorers import ENDS, HELD_OUT, ROOT, SITE, AttributeExplorer
+from tests.page.explorers import ENDS, HELD_OUT, ROOT, SITE, PathExplorer
 from tests.page.test_sentence_path import check_the_stored_path_then_load
-from tests.page.test_sentence_words import LIVE, ODD
+from tests.page.test_sentence_words import ODD
+
+
+class AttributeExplorer(PathExplorer):
+    """The code of a sentence, moved along an attribute; its model is a TextVAE."""
+
+    name = "attribute-path"
+    kind = "sentence-path"
+
+    def __init__(self, page, autoencoder, index=0):
+        super().__init__(page, autoencoder, index)
+        self.attribute = self.root.get_by_label("Attribute", exact=True)
+        self.value = self.root.get_by_label("Value", exact=True)
+
+    def aims(self, name, value):
+        """Wait until this is the attribute, and this its value."""
+        target = [name, value]
+        self.wait("(e, target) => String(e.state().target) === String(target)", target)
+        return self.settled()
+
+    def by_keras(self, state):
+        places = [*np.linspace(-1, 2, 13), state["t"]]
+        change = self.autoencoder.set_attribute
+        return [change(state["texts"], *state["target"], strength)[0] for strength in places]
+
+
+def write_attribute_page(folder):
+    """Like ``write_path_page``, of one sentence's attribute."""
+    vae = explorers.small_vae()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_models, "WEIGHTS", folder)
+        kind = (f"{Path(attribute_path.PAGE_FILE).stem}.keras", text_models.TextVAE)
+        patch.setitem(text_models.SHIPPED, attribute_path.SHIPPED, kind)
+        vae.save(text_models.shipped_file(attribute_path.SHIPPED))
+        html = AttributePath(vae, [*ENDS, "He never sang again after that long winter."]).html()
+    explorers.write_weights(folder, attribute_path, int8.pack_model(vae))
+    return explorers.write_page(folder, html), vae_beside(folder, vae.attributes)
+
+
+def vae_beside(folder, attributes):
+    """The model beside the page: of each code, it has the mean alone."""
+    copy = explorers.autoencoder_beside(folder, attribute_path.PAGE_FILE)
+    return text_models.TextVAE(copy.model, copy.vocabulary, attributes)
 
 
 @pytest.fixture(scope="module")
 def page_of_vae(tmp_path_factory):
-    return explorers.write_attribute_page(tmp_path_factory.mktemp("attribute"))
+    return write_attribute_page(tmp_path_factory.mktemp("attribute"))
 
 
 @pytest.fixture
@@ -40,9 +83,7 @@ def test_the_books_explorer(open_page):
     address, payload = explorers.book_page("sentence-path", "08_*")
     shipped = pretrained("sentence-vae")
     assert payload["weights"]["version"] == int8.fingerprint(int8.pack_model(shipped))
-    explorer = AttributeExplorer(
-        open_page(address), explorers.vae_beside(SITE, shipped.attributes)
-    )
+    explorer = AttributeExplorer(open_page(address), vae_beside(SITE, shipped.attributes))
     check_loading(explorer)
     for sentence in payload["examples"][:3]:
         explorer.write(0, sentence)
@@ -127,17 +168,13 @@ def test_phone(open_page, page_of_vae):
     explorer.write(0, "Zorble eats tea with " + "e" * 80)
     explorer.path.first.tap()
     assert explorer.state()["t"] == -1
-    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 390
     controls = [explorer.attribute, explorer.value, explorer.slider, *explorer.path.all()]
-    assert min(control.bounding_box()["height"] for control in controls) >= 24
+    explorer.assert_fits_a_phone(*controls)
 
 
 def test_live_it_follows_python(small):
     widget = AttributePath(explorers.small_vae(), ENDS)
-    state = {"payload": widget.payload, "sentence": ENDS[0], "target": ["past", True]}
-    module = widget._esm
-    raw = base64.b64encode(b"\0\0\0\0" + widget._raw).decode()
-    small.page.evaluate(LIVE, [module, raw, state | {"strength": 0.25}])
+    small.show_as_widget(widget, sentence=ENDS[0], target=["past", True], strength=0.25)
     live = AttributeExplorer(small.page, small.autoencoder)
     live.loaded()  # at once: Python's target is not the stored one
     live.aims("past", True)

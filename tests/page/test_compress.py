@@ -1,15 +1,21 @@
 """The explorer of compression under the reader's hand: its archives are Python's, to the byte."""
 
-import base64
-
+import numpy as np
 import pytest
 
 from ae_lib import compression, text_models
 from ae_lib.widgets import Compress, compress
 from ae_lib.widgets import _int8 as int8
-from tests.page.explorers import HELD_OUT, PHONE, ROOT, CompressExplorer, book_page
-from tests.page.explorers import write_compress_page as write
-from tests.page.test_sentence_words import LIVE, ODD, random_texts
+from tests.page.explorers import (
+    HELD_OUT,
+    PHONE,
+    ROOT,
+    LoadingExplorer,
+    book_page,
+    write_page,
+    write_weights,
+)
+from tests.page.test_sentence_words import ODD, random_texts
 
 LINES = "Tom is here.\nWhere is Mary?\nI don't know where she is.\n"
 REPEATED = "I go.\n" * 60  # Python stores it by LZMA
@@ -22,9 +28,45 @@ TEXTS = [
 ]  # fmt: skip
 
 
+class CompressExplorer(LoadingExplorer):
+    """A text, its archive, and the text restored from the archive."""
+
+    name = "compress"
+
+    def __init__(self, page, index=0):
+        super().__init__(page, index)
+        self.input = self.root.get_by_label("Text", exact=True)
+        self.hex = self.root.get_by_label("The archive in hexadecimal")
+        self.button = self.root.get_by_role("button", name="Load the model")
+        self.restore = self.root.get_by_role("button", name="Restore the text")
+        self.sum, self.restored = self.root.locator(".aec-sum"), self.root.locator("pre")
+        self.note, self.result = (self.root.locator(".aew-note").nth(k) for k in (0, 1))
+
+    def assert_shows(self, words):
+        """Wait for a text's archive: it is Python's, and each piece has its bits beside it."""
+        self.wait("(e, words) => e.state().text === words", words)
+        archive = compression.compress(words.encode())
+        assert self.input.input_value() == words
+        assert bytes.fromhex(self.hex.input_value()) == archive
+        assert f"its archive {len(archive)}" in self.sum.inner_text()
+        lines = compress._lines(words.encode())
+        pieces = [(piece or "■\u00a0end").replace(" ", "␣") for line in lines for piece, _ in line]
+        assert self.root.locator(".aec-line b").all_inner_texts() == pieces
+        shown = self.root.locator(".aec-line small").all_inner_texts()
+        bits = [bits for line in lines for _, bits in line]
+        np.testing.assert_allclose([float(one.split()[0]) for one in shown], bits, atol=0.0551)
+
+
+def write_compress_page(folder, words):
+    """A page with the explorer, the shipped model's weights beside it."""
+    widget = Compress(words)
+    write_weights(folder, compress, widget._raw)
+    return write_page(folder, widget.html())
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("compress"), LINES)
+    return write_compress_page(tmp_path_factory.mktemp("compress"), LINES)
 
 
 @pytest.fixture
@@ -139,9 +181,7 @@ def test_everyone_can_use_it(small, open_page, address):
     phone.loaded()
     phone.input.fill("I wrote " + "e" * 90 + "\n" + "\n".join(HELD_OUT[:9]))
     phone.assert_shows(phone.input.input_value())
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in (phone.input, phone.hex, phone.restore):
-        assert control.bounding_box()["height"] >= 24
+    phone.assert_fits_a_phone(phone.input, phone.hex, phone.restore)
     plain = open_page(address, java_script_enabled=False)
     told = plain.locator(".ae-explorer-fallback").inner_text()
     assert "The text has 55 bytes, its archive 28. It needs JavaScript" in told
@@ -149,8 +189,7 @@ def test_everyone_can_use_it(small, open_page, address):
 
 def test_live_it_asks_the_kernel_and_follows_python(small):
     widget = Compress(LINES)
-    raw = base64.b64encode(b"\0\0\0\0" + widget._raw).decode()
-    small.page.evaluate(LIVE, [widget._esm, raw, {"payload": widget.payload, "text": "Mary is."}])
+    small.show_as_widget(widget, text="Mary is.")
     live = CompressExplorer(small.page)
     live.loaded().assert_shows("Mary is.")  # at once: Python's text is not the stored one
     assert small.page.evaluate("[model.sent, model.saved]") == [[{"kind": "weights"}], 0]
@@ -159,5 +198,4 @@ def test_live_it_asks_the_kernel_and_follows_python(small):
     assert small.page.evaluate("[model.state.text, model.saved]") == ["Where is he?", 1]
     small.page.evaluate("model.state.text = 'How are you?'; model.fire('change:text')")
     live.assert_shows("How are you?")
-    small.page.evaluate("end()")
-    assert small.page.evaluate("Object.values(model.handlers).flat().length") == 0
+    live.assert_the_widget_ends()

@@ -7,7 +7,6 @@ import pytest
 
 from ae_lib.widgets import DenoisingField
 from tests.page.explorers import PHONE, Explorer, book_page, write_page
-from tests.page.test_sentence_words import LIVE
 
 ANGLES = np.random.default_rng(1).uniform(0, 2 * np.pi, 60)
 RING = np.stack([np.cos(ANGLES), np.sin(ANGLES)], -1)
@@ -27,9 +26,6 @@ class Field(Explorer):
 
     def button(self, name):
         return self.root.get_by_role("button", name=name)
-
-    def state(self):
-        return self.run("explorer => explorer.state()")
 
     def assert_agrees_with_numpy(self):
         """Weights, answer, score; what is drawn and said follows them."""
@@ -163,17 +159,14 @@ def test_everyone_can_use_it(field, open_page, address):
     assert np.abs(point).max() < 0.05
     phone.button("Apply once").tap()
     assert len(phone.assert_agrees_with_numpy()["walk"]) == 2
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in (*phone.root.get_by_role("button").all(), phone.slider):
-        assert control.bounding_box()["height"] >= 24
+    phone.assert_fits_a_phone(*phone.root.get_by_role("button").all(), phone.slider)
     plain = open_page(address, java_script_enabled=False)
     assert "60 data points" in plain.locator(".ae-explorer-fallback").inner_text()
 
 
 def test_live_it_follows_python_and_python_it(field):
     widget = DenoisingField(RING)
-    state = {"payload": widget.payload, "point": [0.1, 0.2], "sigma": 0.2}
-    field.page.evaluate(LIVE, [widget._esm, "", state])
+    field.show_as_widget(widget, point=[0.1, 0.2], sigma=0.2)
     live = Field(field.page)
     assert live.assert_agrees_with_numpy()["walk"] == [[0.1, 0.2]]
     assert field.page.evaluate("model.saved") == 0
@@ -188,5 +181,4 @@ def test_live_it_follows_python_and_python_it(field):
     state = live.assert_agrees_with_numpy()
     assert (state["walk"], state["sigma"]) == ([[1, 1]], 0.7)
     assert field.page.evaluate("model.saved") == saved
-    field.page.evaluate("end()")
-    assert field.page.evaluate("Object.values(model.handlers).flat().length") == 0
+    live.assert_the_widget_ends()

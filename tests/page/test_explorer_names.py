@@ -39,7 +39,7 @@ DRAW = """([root, index]) => {
 def book_map():
     """The book's explorer as the widget's JavaScript is now."""
     _, payload = book_page("latent-map")
-    module = latent_map._MODULE.read_text("utf8")
+    module = latent_map.LatentMap._module
     return fragment("latent-map", "book", payload_text(payload), module, "")
 
 

@@ -7,7 +7,7 @@ from keras import ops
 from ae_lib import data, text
 from ae_lib.widgets import NextWords
 from tests.page.explorers import PHONE, Explorer, write_page
-from tests.page.test_sentence_words import LIVE, ODD, random_texts
+from tests.page.test_sentence_words import ODD, random_texts
 from tests.small_language_model import small_language_model
 
 
@@ -23,9 +23,6 @@ class Words(Explorer):
         self.bars = self.root.locator(".aew-bars button")
         self.pieces = self.root.locator(".aew-pieces button")
         self.note = self.root.locator(".aew-note").first
-
-    def state(self):
-        return self.run("explorer => explorer.state()")
 
     def assert_shows(self, prompt):
         """The bars are Python's next words, and the pieces those of its vocabulary."""
@@ -155,9 +152,7 @@ def test_everyone_can_use_it(words, open_page, page_and_model):
     words.assert_shows("Mary was")
     phone = Words(open_page(page_and_model[0], **PHONE), words.model)
     phone.input.fill("I don't know what to do.")
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in [*phone.bars.all(), *phone.pieces.all(), phone.input]:
-        assert control.bounding_box()["height"] >= 24
+    phone.assert_fits_a_phone(*phone.bars.all(), *phone.pieces.all(), phone.input)
     plain = open_page(page_and_model[0], java_script_enabled=False)
     told = plain.locator(".ae-explorer-fallback").first.inner_text()
     assert f"“{words.model.next_words('Tom is', 1)[0][0]}”" in told
@@ -165,8 +160,7 @@ def test_everyone_can_use_it(words, open_page, page_and_model):
 
 def test_live_it_follows_python_and_python_it(words):
     widget = NextWords(words.model, "Tom")
-    module = widget._esm
-    words.page.evaluate(LIVE, [module, "", {"payload": widget.payload, "prompt": "Mary"}])
+    words.show_as_widget(widget, prompt="Mary")
     live = Words(words.page, words.model)
     live.assert_shows("Mary")
     assert words.page.evaluate("model.saved") == 0
@@ -175,5 +169,4 @@ def test_live_it_follows_python_and_python_it(words):
     words.page.evaluate("model.state.prompt = 'How'; model.fire('change:prompt')")
     live.assert_shows("How")
     assert words.page.evaluate("model.saved") == 1
-    words.page.evaluate("end()")
-    assert words.page.evaluate("Object.values(model.handlers).flat().length") == 0
+    live.assert_the_widget_ends()

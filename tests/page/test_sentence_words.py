@@ -3,7 +3,6 @@
 It does so live, too.
 """
 
-import base64
 import random
 
 import pytest
@@ -85,40 +84,11 @@ def test_browser_computes_keras_codes_and_words(small):
 
 # ---- live, as anywidget runs it ----
 
-LIVE = """async ([module, raw, state]) => {
-  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
-  const { render } = (await import(url)).default;
-  const handlers = {};
-  const fire = (event, ...rest) => (handlers[event] ?? []).forEach((handler) => handler(...rest));
-  const bytes = Uint8Array.from(atob(raw), (c) => c.charCodeAt(0));
-  const model = {
-    state, handlers, fire, sent: [], saved: 0,
-    get: (key) => state[key],
-    set: (key, value) => (state[key] = value),
-    save_changes: () => model.saved++,
-    on: (event, handler) => (handlers[event] ??= []).push(handler),
-    off: (event, handler) => (handlers[event] = handlers[event].filter((h) => h !== handler)),
-    send: (message) => {
-      model.sent.push(message);
-      fire("msg:custom", { kind: "something else" }, []);
-      const answer = [new DataView(bytes.buffer, 4)];
-      setTimeout(() => fire("msg:custom", { kind: "weights" }, answer), 50);
-    },
-  };
-  window.model = model;
-  const el = document.querySelector("main");
-  el.replaceChildren();
-  window.end = render({ model, el });
-}"""
-
 
 def test_live_it_asks_the_kernel_and_follows_python(small):
     widget = SentencePath(small.autoencoder, *ENDS, examples=[])
-    state = {"payload": widget.payload, "first": ENDS[0], "second": "I was here.", "t": 0.25}
-    module = widget._esm
-    raw = base64.b64encode(b"\0\0\0\0" + widget._raw).decode()
     page = small.page
-    page.evaluate(LIVE, [module, raw, state])
+    small.show_as_widget(widget, first=ENDS[0], second="I was here.", t=0.25)
     live = PathExplorer(page, with_weights(small.autoencoder, int8.unpack(widget._raw)[1]))
     live.loaded()  # at once: Python's second sentence is not the stored one
     page.wait_for_function("document.querySelector('main [data-ae-explorer]')")
@@ -136,5 +106,4 @@ def test_live_it_asks_the_kernel_and_follows_python(small):
     assert live.inputs.nth(1).input_value() == "He likes tea."
     live.assert_agrees_with_keras()
     assert page.evaluate("model.saved") == saved  # what came from Python is not sent back
-    page.evaluate("end()")
-    assert page.evaluate("Object.values(model.handlers).flat().length") == 0
+    live.assert_the_widget_ends()

@@ -12,21 +12,6 @@ from tests.test_product_roofline import MACHINES
 from tests.test_training_loop import POINTS, START
 
 REDUCED = {"reduced_motion": "reduce"}
-# A widget's model, and the explorer in it.
-LIVE = """async ([module, state]) => {
-  document.querySelector("main").replaceChildren();
-  const handlers = {};
-  window.model = {
-    state, saved: 0, get: (k) => state[k], set: (k, v) => (state[k] = v),
-    save_changes: () => model.saved++,
-    on: (k, f) => (handlers[k] = [...(handlers[k] ?? []), f]),
-    off: (k, f) => (handlers[k] = handlers[k].filter((one) => one !== f)),
-    fire: (k) => handlers[k].forEach((f) => f()), handlers,
-  };
-  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
-  const { default: widget } = await import(url);
-  window.end = widget.render({ model, el: document.querySelector("main") });
-}"""
 
 
 class Loop(Explorer):
@@ -41,9 +26,6 @@ class Loop(Explorer):
         self.go = self.root.locator(".aeo-buttons button").nth(1)
         self.words = self.root.locator(".aeo-words")
         self.live = self.root.locator("[aria-live=polite]")
-
-    def state(self):
-        return self.run("explorer => explorer.state()")
 
     def after(self, rate, steps):
         """The losses of so many steps with a step size."""
@@ -63,9 +45,6 @@ class Roof(Explorer):
         self.width = self.root.get_by_label("Bytes of a number")
         self.facts = self.root.locator(".aeo-facts")
         self.live = self.root.locator("[aria-live=polite]")
-
-    def state(self):
-        return self.run("explorer => explorer.state()")
 
 
 @pytest.fixture(scope="module")
@@ -253,9 +232,7 @@ def test_everyone_can_use_it(open_page, loop_address, roof_address, kind):
     wide.assert_axe_finds_nothing()
     wide.assert_the_theme_is_followed(wide.root.locator(".aew-title").first)
     phone = kind(open_page(address, **PHONE))
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in phone.root.locator("input, select, button, summary").all():
-        assert control.bounding_box()["height"] >= 24
+    phone.assert_fits_a_phone(*phone.root.locator("input, select, button, summary").all())
     if kind is Loop:
         phone.step.tap()
         assert len(phone.state()["losses"]) == 2
@@ -267,8 +244,7 @@ def test_everyone_can_use_it(open_page, loop_address, roof_address, kind):
 
 def test_live_it_follows_python_and_tells_it(loop):
     widget = TrainingLoop(POINTS, START)
-    state = {"payload": widget.payload, "rate": 0.5}
-    loop.page.evaluate(LIVE, [widget._esm, state])
+    loop.show_as_widget(widget, rate=0.5)
     live = Loop(loop.page)
     assert live.state()["rate"] == 0.5
     live.slider.press("ArrowRight")
@@ -277,11 +253,10 @@ def test_live_it_follows_python_and_tells_it(loop):
     loop.page.evaluate("model.state.rate = 0.25; model.fire('change:rate')")
     assert live.state()["rate"] == 0.25
     assert loop.page.evaluate("model.saved") == 1
-    loop.page.evaluate("end()")
-    assert loop.page.evaluate("Object.values(model.handlers).flat().length") == 0
+    live.assert_the_widget_ends()
     widget = ProductRoofline(MACHINES)
     first = {name: getattr(widget, name) for name in ("m", "n", "machine", "width")}
-    loop.page.evaluate(LIVE, [widget._esm, {"payload": widget.payload, **first}])
+    loop.show_as_widget(widget, **first)
     roof = Roof(loop.page)
     roof.machine.select_option("fast")
     assert loop.page.evaluate("[model.state.machine, model.state.width, model.saved]") == [
@@ -291,5 +266,4 @@ def test_live_it_follows_python_and_tells_it(loop):
     ]
     loop.page.evaluate("model.state.m = 100; model.fire('change:m')")
     assert roof.state()["m"] == 100
-    loop.page.evaluate("end()")
-    assert loop.page.evaluate("Object.values(model.handlers).flat().length") == 0
+    live.assert_the_widget_ends()

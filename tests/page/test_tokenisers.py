@@ -7,7 +7,7 @@ import pytest
 from ae_lib import data, text
 from ae_lib.widgets import Tokenisers
 from tests.page.explorers import PHONE, Explorer, book_page, write_page
-from tests.page.test_sentence_words import LIVE, ODD, random_texts
+from tests.page.test_sentence_words import ODD, random_texts
 
 TRAIN = data.load_sentences("train")[:3000]
 WAYS = (
@@ -145,9 +145,7 @@ def test_everyone_can_use_it(ways, open_page, address):
     phone = Ways(open_page(address, **PHONE))
     phone.input.fill("Tom " + "e" * 90 + "नमस्ते 你好")
     phone.assert_shows("Tom " + "e" * 90 + "नमस्ते 你好")
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in (phone.input, phone.root.get_by_role("combobox")):
-        assert control.bounding_box()["height"] >= 24
+    phone.assert_fits_a_phone(phone.input, phone.root.get_by_role("combobox"))
     plain = open_page(address, java_script_enabled=False)
     told = plain.locator(".ae-explorer-fallback").inner_text()
     assert f"“{FIRST}” has 32 tokens as characters, 32 as bytes, 7 as words, " in told
@@ -155,8 +153,7 @@ def test_everyone_can_use_it(ways, open_page, address):
 
 def test_live_it_follows_python_and_python_it(ways):
     widget = Tokenisers(*WAYS, SENTENCES)
-    state = {"payload": widget.payload, "sentence": "Mary"}
-    ways.page.evaluate(LIVE, [widget._esm, "", state])
+    ways.show_as_widget(widget, sentence="Mary")
     live = Ways(ways.page)
     live.assert_shows("Mary")
     assert ways.page.evaluate("model.saved") == 0
@@ -165,5 +162,4 @@ def test_live_it_follows_python_and_python_it(ways):
     ways.page.evaluate("model.state.sentence = 'How'; model.fire('change:sentence')")
     live.assert_shows("How")
     assert ways.page.evaluate("model.saved") == 1
-    ways.page.evaluate("end()")
-    assert ways.page.evaluate("Object.values(model.handlers).flat().length") == 0
+    live.assert_the_widget_ends()

@@ -1,10 +1,9 @@
 """The explorer of a translator under the reader's hand: what it writes is what Python writes."""
 
-import base64
-
+import numpy as np
 import pytest
 
-from ae_lib import data, pretrained, text
+from ae_lib import data, pretrained, text, text_models
 from ae_lib.widgets import Translate, translate
 from ae_lib.widgets import _int8 as int8
 from tests.page.explorers import (
@@ -12,13 +11,61 @@ from tests.page.explorers import (
     HELD_OUT,
     PHONE,
     ROOT,
-    TranslateExplorer,
+    LoadingExplorer,
     book_page,
     small_translator,
     write_page,
-    write_translate_page,
+    write_weights,
 )
-from tests.page.test_sentence_words import LIVE, ODD, random_texts
+from tests.page.test_sentence_words import ODD, random_texts
+
+
+class TranslateExplorer(LoadingExplorer):
+    """Sentences and their translations, and the translator that they should agree with."""
+
+    name = "translate"
+
+    def __init__(self, page, translator, index=0):
+        super().__init__(page, index)
+        self.translator = translator
+        self.input, self.pick = self.root.get_by_role("textbox"), self.root.get_by_role("combobox")
+        self.button = self.root.get_by_role("button", name="Load the model")
+        self.french, self.cells = (
+            self.root.locator(".aet-french"),
+            self.root.locator("td[data-row]"),
+        )
+        self.note, self.said = (self.root.locator(".aew-note").nth(k) for k in (0, 1))
+
+    def has(self, sentence):
+        """Wait until this sentence's translation is shown."""
+        self.wait("(e, text, root) => e.state().text === text", sentence)
+        self.root.locator(".aet-out:not([aria-busy])").wait_for()
+        return self.state()
+
+    def assert_shows(self, sentence):
+        """Translation and attention are those of Python, and the cells' names those numbers."""
+        state = self.has(sentence)
+        assert self.input.input_value() == sentence
+        self.assert_is_pythons(state)
+        assert self.french.inner_text().strip() == (state["translation"].strip() or "nothing")
+        named = [float(cell.get_attribute("aria-label")) for cell in self.cells.all()]
+        np.testing.assert_allclose(named, np.ravel(state["weights"]), atol=0.00501)
+
+    def assert_is_pythons(self, found):
+        wanted = translate._translated(self.translator, found["text"])
+        assert [found["translation"]] == self.translator.translate([found["text"]])
+        assert all(found[key] == wanted[key] for key in ("read", "written", "pieces"))
+        np.testing.assert_allclose(found["weights"], wanted["weights"], atol=6e-4)
+
+
+def write_translate_page(folder, attention="general"):
+    """A page with the explorer of a small translator, its weights beside it; the translator."""
+    translator = small_translator(folder, attention)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_models, "WEIGHTS", folder)
+        html = Translate(translator, [*ENDS, "I don't know."]).html()
+    write_weights(folder, translate, int8.pack_model(translator))
+    return write_page(folder, html), translator
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +205,7 @@ def test_everyone_can_use_it(small, open_page, page_of):
     phone.loaded()
     phone.input.fill("Zorble eats tea with " + "e" * 80)
     phone.assert_shows("Zorble eats tea with " + "e" * 80)
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in (phone.input, phone.pick, phone.cells.first):
-        assert control.bounding_box()["height"] >= 24
+    phone.assert_fits_a_phone(phone.input, phone.pick, phone.cells.first)
     plain = open_page(address, java_script_enabled=False)
     told = plain.locator(".ae-explorer-fallback").inner_text()
     assert "needs JavaScript" in told
@@ -180,8 +225,7 @@ def test_a_model_that_does_not_travel_leaves_the_stored_translations(open_page, 
 
 def test_live_it_asks_the_kernel_and_follows_python(small, tmp_path):
     widget = Translate(small_translator(tmp_path, "dot"), ENDS)
-    raw = base64.b64encode(b"\0\0\0\0" + widget._raw).decode()
-    small.page.evaluate(LIVE, [widget._esm, raw, {"payload": widget.payload, "sentence": "Mary"}])
+    small.show_as_widget(widget, sentence="Mary")
     live = TranslateExplorer(small.page, small_translator(tmp_path, "dot"))
     live.loaded().assert_shows("Mary")  # at once: Python's sentence is not a stored one
     assert small.page.evaluate("[model.sent, model.saved]") == [[{"kind": "weights"}], 0]
@@ -191,8 +235,7 @@ def test_live_it_asks_the_kernel_and_follows_python(small, tmp_path):
     small.page.evaluate("model.state.sentence = 'How'; model.fire('change:sentence')")
     live.assert_shows("How")
     assert small.page.evaluate("model.saved") == 1
-    small.page.evaluate("end()")
-    assert small.page.evaluate("Object.values(model.handlers).flat().length") == 0
+    live.assert_the_widget_ends()
 
 
 def test_browser_reads_french_too(small):
