@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,14 @@ def normal(seed, *shapes):
     """Normal random arrays of these shapes, for a case."""
     rng = np.random.default_rng(seed)
     return tuple(rng.normal(size=shape) for shape in shapes)
+
+
+def together(slips):
+    """Of slips (options, hint), all twos and threes at once: their options, and a hint."""
+    for count, counted in ((2, "Two"), (3, "Three")):
+        for some in combinations(slips, count):
+            wrong = {key: value for options, _ in some for key, value in options.items()}
+            yield wrong, f"{counted} mistakes are left. One: {some[0][1]}"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,8 @@
 """Exercises of chapter 11, compression."""
 
-from itertools import combinations
-
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, _guarded, normal
+from ae_lib.exercises._core import Exercise, _guarded, normal, together
 from ae_lib.exercises._readers import Wrong, array, kind_of, letters, word
 
 _NAT = np.log(2)  # a bit, in nats
@@ -49,12 +47,6 @@ def _per_byte(nats, tokens, sentences, *, size=lambda s: len(s.encode()), unit=_
     bits = np.array(nats) * count(np.array(tokens)) / unit
     sizes = np.array([size(sentence) for sentence in sentences])
     return bits.sum() / sizes.sum() if once else (bits / sizes).mean()
-
-
-def _several(some):
-    """The options of several mistakes together; and their number, with the first one named."""
-    wrong = {key: value for options, _ in some for key, value in options.items()}
-    return wrong, f"{('Two', 'Three')[len(some) - 2]} mistakes are left. One: {some[0][1]}"
 
 
 # compression.zero
@@ -254,7 +246,7 @@ EXERCISES = [
         what="the bits per byte", cases=_LOSSES, reference=_per_byte,
         slips=[
             *_NOT_BYTES,
-            *(_several(some) for r in (2, 3) for some in combinations(_NOT_BYTES, r)),
+            *together(_NOT_BYTES),
             ({"unit": 1 / np.log(2)}, "You multiply by ln 2. A nat is more than a bit, 1.44 bits: "
              "divide by ln 2."),
             ({"count": lambda tokens: 1}, "nats is the mean of a token. The sentence costs that "

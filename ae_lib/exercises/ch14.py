@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ae_lib.exercises._core import Exercise, has, normal
+from ae_lib.exercises._core import Exercise, has, normal, together
 from ae_lib.exercises._readers import array, letters, number, truth, word
 
 # answers.reference_points: metrics of rows whose three columns go together
@@ -162,11 +162,6 @@ def _pays(nats, tokens, weights, text, rival, *, unit=_NAT, octet=8, count=lambd
     return total, bits / saved if saved > 0 or never is None else never
 
 
-def _both(some):
-    wrong = {key: value for options, _ in some for key, value in options.items()}
-    return wrong, f"{('Two', 'Three')[len(some) - 2]} mistakes are left. One: {some[0][1]}"
-
-
 # answers.which: for each need the right letter, and what is said to the others
 _NEEDS = {
     "repair": ("c", {
@@ -313,7 +308,7 @@ EXERCISES = [
         cases=_TEXTS, reference=_pays,
         slips=[
             *_UNITS,
-            *(_both(some) for r in (2, 3) for some in combinations(_UNITS, r)),
+            *together(_UNITS),
             ({"unit": 1 / _NAT}, "You multiply by ln 2. A nat is more than a bit: divide."),
             ({"count": lambda t: 1 / t}, "You divide by tokens_per_byte. A byte has so many "
              "tokens, and each costs its nats: multiply."),
