@@ -19,6 +19,7 @@ whose loss is no number is kept as ``null``. The record is ``transformer_models.
 
 import argparse
 import json
+from functools import cache, partial
 from pathlib import Path
 
 import keras
@@ -26,7 +27,6 @@ import numpy as np
 from keras import ops
 
 from ae_lib import data, models, text, text_models, training
-from ae_lib._files import write_json
 from benchmarks.environment import RECORDS, write_record
 from benchmarks.kept import Kept
 
@@ -234,6 +234,12 @@ def filled(model, kind, x):
     return found
 
 
+def best_rate(rates, loss):
+    """The rate of least ``loss(rate, 0)``, and the loss of each; of a run that broke, None."""
+    tried = {rate: loss(rate, 0) for rate in rates}
+    return min(rates, key=lambda rate: np.inf if tried[rate] is None else tried[rate]), tried
+
+
 def measure_models(options):
     """All arms of ``MODEL_ARMS``: the rate first, then the seeds; the record."""
     kept, found = Kept(options.folder / "models.json"), []
@@ -243,8 +249,7 @@ def measure_models(options):
         def one(rate, seed, name=name, arm=arm):
             return kept.get(f"{name} {rate} {seed}", arm.run, rate, seed)
 
-        tried = {rate: one(rate, 0)["spare"] for rate in MODEL_RATES}
-        rate = min(MODEL_RATES, key=lambda r: np.inf if tried[r] is None else tried[r])
+        rate, tried = best_rate(MODEL_RATES, lambda rate, seed, one=one: one(rate, seed)["spare"])
         runs = [one(rate, seed) for seed in options.seeds or MODEL_SEEDS]
         found.append({"arm": name, "rate": rate, "tried": tried, "runs": runs})
     return write_record(
@@ -294,21 +299,14 @@ def main():
 
 def measure_parts(options):
     """All of ``ARMS``: the rate first, then the seeds; the record."""
-    seeds, found = options.seeds or [0, 1, 2], []
+    kept, seeds, found = Kept(options.folder / "parts.json"), options.seeds or [0, 1, 2], []
     for names in ARMS:
-        path = options.folder / f"{'-'.join(map(str, names))}.json"
-        kept, arm = json.loads(path.read_text("utf8")) if path.exists() else {}, None
+        arm = cache(partial(Arm, *names))
 
-        def nats(rate, seed, names=names, kept=kept, path=path):
-            nonlocal arm
-            if (key := f"{rate} {seed}") not in kept:
-                arm = arm or Arm(*names)
-                kept[key] = arm.run(rate, seed)
-                write_json(path, kept)
-            return kept[key]
+        def nats(rate, seed, names=names, arm=arm):
+            return kept.get(f"{names} {rate} {seed}", lambda: arm().run(rate, seed))
 
-        tried = {rate: nats(rate, 0) for rate in RATES}
-        rate = min(RATES, key=lambda r: np.inf if tried[r] is None else tried[r])
+        rate, tried = best_rate(RATES, nats)
         row = dict(zip(("model", "layers", "removed"), names, strict=True))
         row |= {"rate": rate, "tried": tried, "nats": [nats(rate, seed) for seed in seeds]}
         found.append(row)

@@ -150,11 +150,11 @@ def test_a_normalised_posterior_has_its_rate_and_comes_back(tmp_path):
     model = make(keras.optimizers.Adam(1e-2), posterior_std=0.8, dropout=0.2, word_dropout=0.3)
     model.fit(TOKENS, epochs=3, batch_size=40, verbose=0)
     mean = ops.convert_to_numpy(model(TOKENS, training=True)[1])
-    np.testing.assert_allclose(mean.std(0), 0.8, rtol=0.05)
+    np.testing.assert_allclose(mean.std(0), 0.8, rtol=0.01)
     kernel = model.to_code.kernel  # the encoder cannot shrink the means out of it
-    kernel.assign(kernel * 1e-3)
+    kernel.assign(kernel * 1e-2)  # not smaller: Keras's variance, E[x²] - E[x]², is rounded
     mean = ops.convert_to_numpy(model(TOKENS, training=True)[1])
-    np.testing.assert_allclose(mean.std(0), 0.8, rtol=0.05)
+    np.testing.assert_allclose(mean.std(0), 0.8, rtol=0.01)
     model.normal.momentum = 0.0  # the moving averages become those of the last batch
     model(TOKENS, training=True)
     kl = metrics.gaussian_kl(*model.posterior(TOKENS)).mean()
