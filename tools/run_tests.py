@@ -2,9 +2,9 @@
 
     python tools/run_tests.py [library jax torch chapters pages …]
 
-Without arguments, all stages, in two lanes side by side that take about as long. Each stage's
-last lines are shown when it ends, all of its output when it fails. Nothing may reach the
-network but this machine itself.
+Without arguments, all stages, two at a time, the longest first. Each stage's last lines are
+shown when it ends, all of its output when it fails. Nothing may reach the network but this
+machine itself.
 
 When the variable CI is set, a skipped test is a failure, whatever it wanted: a browser, say.
 """
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from threading import Lock
 from xml.etree import ElementTree
@@ -35,15 +36,16 @@ JAX_SOONER = {
 KERNELS = ["--nbval-current-env", "--nbval-cell-timeout=600", "--nbval-kernel-startup-timeout=180"]
 # stage: (heading, pytest's arguments, further environment)
 STAGES = {
-    "chapters": (
-        "Chapters: every cell runs",
-        ["--nbval-lax", *KERNELS, "chapters"],
-        {},
-    ),
+    "pages": ("The pages in a browser", ["tests/page"], {}),
     "library": (
         "Library, exercises, notebooks: Keras on TensorFlow",
         ["tests", *NO_PAGES],
         {"KERAS_BACKEND": "tensorflow"},
+    ),
+    "chapters": (
+        "Chapters: every cell runs",
+        ["--nbval-lax", *KERNELS, "chapters"],
+        {},
     ),
     "jax": (
         "Library: Keras on JAX",
@@ -55,9 +57,7 @@ STAGES = {
         ["tests", *NO_PAGES, "-m", "backend"],
         {"KERAS_BACKEND": "torch"},
     ),
-    "pages": ("The pages in a browser", ["tests/page"], {}),
 }
-LANES = (("chapters", "jax", "torch"), ("library", "pages"))
 print_lock = Lock()
 
 
@@ -74,7 +74,7 @@ def run(stage, folder):
         "no_proxy": "localhost,127.0.0.1,::1",
         "NO_PROXY": "localhost,127.0.0.1,::1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "OPENBLAS_NUM_THREADS": "1",  # two would wait for each other where the lanes share cores
+        "OPENBLAS_NUM_THREADS": "1",  # two would wait for each other where stages share cores
         "OMP_NUM_THREADS": "1",
         **extra,
     }
@@ -125,11 +125,9 @@ def main():
         parser.error(f"no stage {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}")
     start = time.perf_counter()
 
-    def lane(stages):
-        return [run(stage, folder) for stage in stages if stage in chosen]
-
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(LANES)) as pool:
-        results = [result for lane_results in pool.map(lane, LANES) for result in lane_results]
+    stages = [stage for stage in STAGES if stage in chosen]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(run, stages, repeat(folder)))
     passed, failed, skipped = (sum(column) for column in zip(*results, strict=True))
     skips = f", {skipped} skipped" if skipped else ""
     seconds = time.perf_counter() - start

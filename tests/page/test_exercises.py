@@ -185,6 +185,9 @@ def test_answers_stay_and_two_pages_and_a_file_share_them(first, tmp_path):
     other.page.on("dialog", lambda dialog: dialog.accept())
     answers.get_by_role("button", name="Delete all answers").click()
     assert answers.locator("summary").first.inner_text().endswith("(0 of 7 solved)")
+    first.box.locator(".cm-content", has_text="return ...").wait_for()
+    ours = "Object.keys(localStorage).filter((key) => key.startsWith('ae-answer:'))"
+    assert page.evaluate(ours) == [], "what was deleted there is not kept again here"
     broken = tmp_path / "broken.json"
     broken.write_text('{"answers": null}')
     answers.locator("input[type=file]").set_input_files(broken)

@@ -84,8 +84,9 @@
       place.append(make("div", { className: `ae-check ae-check-${state || "todo"}` }, sign, ` ${text}`));
     };
     // What was said of an answer is not said of a changed one.
+    let elsewhere = false; // another page has changed the answer, and kept it
     const changed = (change) => {
-      if (name) write(name, change);
+      if (name && !elsewhere) write(name, change);
       verdict.firstElementChild?.classList.add("ae-stale");
     };
     const tell = (words, share, running) => {
@@ -180,8 +181,10 @@
 
     addEventListener("storage", ({ key }) => {
       if (key !== null && key !== KEY + name) return;
+      elsewhere = true;
       if (fields) form.values = read(name).values || {};
       else if (editor && name) editor.text = read(name).code || record.code;
+      elsewhere = false;
     });
   }
 
