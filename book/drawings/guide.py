@@ -5,14 +5,14 @@ from book.drawings.kit import CODE, DECODER, ENCODER, INK, QUIET, WRONG, Drawing
 GUIDE = {  # question: its colour; (need, what to take, chapters, rival to beat first)
     "the same\ndata again": (ENCODER, (
         ("every byte,\nin few bytes", "language model and\nentropy coder", "11",
-         "PPMd: on our novel only a model\nthat learns as it codes beat it"),
+         "PPMd: on our novel only a\nmodel that learns beat it"),
         ("repaired", "denoising autoencoder", "3", "best linear repair"),
     )),
     "to know\nmore of it": (CODE, (
         ("features, if\nlabels are few",
          "pixels first; for sentences,\na language model's states", "4",
          "PCA; words as they are;\nthe same model, untrained"),
-        ("a map", "t-SNE or UMAP; a code of\ntwo numbers, to place more", "4, 2", "PCA"),
+        ("a map", "t-SNE or UMAP; a code of\n2 numbers places more", "4, 2", "PCA"),
         ("what does\nnot belong", "reconstruction error", "2",
          "distance from the average;\nPCA's error"),
     )),
