@@ -125,6 +125,16 @@ class Explorer:
         raw = base64.b64encode(b"\0\0\0\0" + getattr(widget, "_raw", b"")).decode()
         self.page.evaluate(LIVE, [widget._esm, raw, {"payload": widget.payload, **state}])
 
+    def assert_it_follows_python_and_python_it(self, trait):
+        """What one writes the other has, and it is not sent back."""
+        self.input.fill("Where is he?")
+        self.assert_shows("Where is he?")
+        assert self.page.evaluate(f"[model.state.{trait}, model.saved]") == ["Where is he?", 1]
+        self.page.evaluate(f"model.state.{trait} = 'How is it?'; model.fire('change:{trait}')")
+        self.assert_shows("How is it?")
+        assert self.page.evaluate("model.saved") == 1
+        self.assert_the_widget_ends()
+
     def assert_the_widget_ends(self):
         """And listens to its model no longer."""
         self.page.evaluate("end()")

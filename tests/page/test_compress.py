@@ -193,9 +193,4 @@ def test_live_it_asks_the_kernel_and_follows_python(small):
     live = CompressExplorer(small.page)
     live.loaded().assert_shows("Mary is.")  # at once: Python's text is not the stored one
     assert small.page.evaluate("[model.sent, model.saved]") == [[{"kind": "weights"}], 0]
-    live.input.fill("Where is he?")
-    live.assert_shows("Where is he?")
-    assert small.page.evaluate("[model.state.text, model.saved]") == ["Where is he?", 1]
-    small.page.evaluate("model.state.text = 'How are you?'; model.fire('change:text')")
-    live.assert_shows("How are you?")
-    live.assert_the_widget_ends()
+    live.assert_it_follows_python_and_python_it("text")

@@ -164,9 +164,4 @@ def test_live_it_follows_python_and_python_it(words):
     live = Words(words.page, words.model)
     live.assert_shows("Mary")
     assert words.page.evaluate("model.saved") == 0
-    live.input.fill("Where")
-    assert words.page.evaluate("[model.state.prompt, model.saved]") == ["Where", 1]
-    words.page.evaluate("model.state.prompt = 'How'; model.fire('change:prompt')")
-    live.assert_shows("How")
-    assert words.page.evaluate("model.saved") == 1
-    live.assert_the_widget_ends()
+    live.assert_it_follows_python_and_python_it("prompt")

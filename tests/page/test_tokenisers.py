@@ -157,9 +157,4 @@ def test_live_it_follows_python_and_python_it(ways):
     live = Ways(ways.page)
     live.assert_shows("Mary")
     assert ways.page.evaluate("model.saved") == 0
-    live.input.fill("Where")
-    assert ways.page.evaluate("[model.state.sentence, model.saved]") == ["Where", 1]
-    ways.page.evaluate("model.state.sentence = 'How'; model.fire('change:sentence')")
-    live.assert_shows("How")
-    assert ways.page.evaluate("model.saved") == 1
-    live.assert_the_widget_ends()
+    live.assert_it_follows_python_and_python_it("sentence")

@@ -229,13 +229,7 @@ def test_live_it_asks_the_kernel_and_follows_python(small, tmp_path):
     live = TranslateExplorer(small.page, small_translator(tmp_path, "dot"))
     live.loaded().assert_shows("Mary")  # at once: Python's sentence is not a stored one
     assert small.page.evaluate("[model.sent, model.saved]") == [[{"kind": "weights"}], 0]
-    live.input.fill("Where")
-    live.assert_shows("Where")
-    assert small.page.evaluate("[model.state.sentence, model.saved]") == ["Where", 1]
-    small.page.evaluate("model.state.sentence = 'How'; model.fire('change:sentence')")
-    live.assert_shows("How")
-    assert small.page.evaluate("model.saved") == 1
-    live.assert_the_widget_ends()
+    live.assert_it_follows_python_and_python_it("sentence")
 
 
 def test_browser_reads_french_too(small):
