@@ -208,12 +208,12 @@ EXERCISES = [
         what="the loss", cases=(_PARTS,), reference=_loss,
         slips=[
             ({"pixels": np.mean, "code": np.mean}, "Both parts are averaged. The KL then weighs "
-             "(number of pixels) / (size of the code) times what it should: this is a β of 4 "
-             "here, and of 98 for 784 pixels and a code of 8."),
-            ({"code": np.mean}, "The KL is averaged over the code, the rest is not: this is a β "
-             "of 1 / (size of the code)."),
-            ({"pixels": np.mean}, "The pixels are averaged, the KL is not: this is a β of 784 for "
-             "our images, and the code will say nothing."),
+             "(number of pixels) / (size of the code) times what it should: 4 times here, and "
+             "98 times for 784 pixels and a code of 8."),
+            ({"code": np.mean}, "The KL is averaged over the code, the rest is not: it weighs "
+             "1 / (size of the code) of what it should."),
+            ({"pixels": np.mean}, "The pixels are averaged, the KL is not: it weighs 784 times "
+             "too much for our images, and the code will say nothing."),
             ({"items": np.sum}, "This is the sum over the batch. Average over the items, or the "
              "learning rate depends on the batch."),
             (lambda nll, kl: nll.sum(axis=1).mean() - kl.sum(axis=1).mean(), "The KL is "

@@ -5,14 +5,14 @@ from book.drawings.kit import CODE, DECODER, ENCODER, INK, QUIET, WRONG, Drawing
 GUIDE = {  # question: its colour; (need, what to take, chapters, rival to beat first)
     "the same\ndata again": (ENCODER, (
         ("every byte,\nin few bytes", "language model and\nentropy coder", "11",
-         "PPMd: on our novel only a\nmodel that learns beat it"),
+         "PPMd: only learning while\ncoding beat it on our novel"),
         ("repaired", "denoising autoencoder", "3", "best linear repair"),
     )),
     "to know\nmore of it": (CODE, (
         ("features, if\nlabels are few",
          "pixels first; for sentences,\na language model's states", "4",
          "PCA; words as they are;\nthe same model, untrained"),
-        ("a map", "t-SNE or UMAP; a code of\n2 numbers places more", "4, 2", "PCA"),
+        ("a map", "t-SNE or UMAP; for images\nthat come later, a code", "4, 2", "PCA"),
         ("what does\nnot belong", "reconstruction error", "2",
          "distance from the average;\nPCA's error"),
     )),
@@ -20,7 +20,7 @@ GUIDE = {  # question: its colour; (need, what to take, chapters, rival to beat 
         ("images", "mixture fitted to a plain\nautoencoder's codes; GAN", "5",
          "one normal distribution,\nfitted to the codes"),
         ("sentences", "language model; sentence\nVAE, to move in a code", "10, 8",
-         "model that counts (5-gram);\nfor the VAE, language model"),
+         "copied or repeated ones;\nfor the VAE, autoencoder"),
         ("translations,\nsummaries", "attention; for summaries\nnone of our codes", "9",
          "translation memory;\nrandom sentences, TF–IDF"),
     )),
