@@ -48,7 +48,7 @@ class TranslateExplorer(LoadingExplorer):
         assert self.input.input_value() == sentence
         self.assert_is_pythons(state)
         assert self.french.inner_text().strip() == (state["translation"].strip() or "nothing")
-        named = [float(cell.get_attribute("aria-label")) for cell in self.cells.all()]
+        named = self.cells.evaluate_all("cells => cells.map((cell) => Number(cell.ariaLabel))")
         np.testing.assert_allclose(named, np.ravel(state["weights"]), atol=0.00501)
 
     def assert_is_pythons(self, found):
