@@ -41,7 +41,7 @@ def load_sentences(split="train", *, size="small"):
 
     Args:
         split: ``"train"``, ``"validation"`` or ``"test"``.
-        size: ``"small"`` (36,500 + 1,500 + 2,000 sentences, what the chapters use) or
+        size: ``"small"`` (36,500 + 1,500 + 2,000 sentences, what most chapters use) or
             ``"full"`` (the same held-out sentences, 103,331 to train on).
 
     Returns:
