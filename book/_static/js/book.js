@@ -45,6 +45,10 @@
       const script = document.createElement("script");
       script.src = `${root.dataset.content_root}_static/search.js`;
       script.addEventListener("load", () => AE_SEARCH(field, box, ownField ? 200 : 12));
+      script.addEventListener("error", () => {
+        asked = false;
+        box.textContent = "The search could not be loaded. Are you offline? Close it and open it again.";
+      });
       document.head.append(script);
     };
     const open = () => {
@@ -235,7 +239,8 @@
   // --- Folded cells open for printing and when a link leads into them.
   function openFor(hash) {
     if (hash.length < 2) return;
-    let node = document.getElementById(decodeURIComponent(hash.slice(1)));
+    let node;
+    try { node = document.getElementById(decodeURIComponent(hash.slice(1))); } catch (error) { return; } // "#50%"
     const target = node;
     let folded = false;
     for (; node; node = node.parentElement) {

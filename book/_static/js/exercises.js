@@ -31,17 +31,19 @@
   function write(name, change) {
     const before = read(name).solved;
     const answer = sound({ ...read(name), ...change });
-    here.set(name, answer);
     try {
       if (Object.keys(answer).length) localStorage.setItem(KEY + name, JSON.stringify(answer));
       else localStorage.removeItem(KEY + name);
-    } catch (error) { kept = false; }
+      here.delete(name);
+    } catch (error) { // it stays till the page is left
+      here.set(name, answer);
+      kept = false;
+    }
     if (answer.solved !== before) showSolved();
   }
-  addEventListener("storage", ({ key }) => { // another page of this book, in this browser
-    if (key === null) here.clear();
-    else here.delete(key.slice(KEY.length));
-    showSolved();
+  addEventListener("storage", () => showSolved()); // another page of this book, in this browser
+  addEventListener("pageshow", ({ persisted }) => { // it may have heard of no change while it was away
+    if (persisted) dispatchEvent(new StorageEvent("storage"));
   });
 
   const loaded = {};
@@ -96,9 +98,10 @@
       halt.hidden = !running;
     };
 
+    const written = () => (fields ? fromFields(record, form.values) : editor.text);
     async function check() {
       if (go.ariaDisabled === "true") return;
-      const source = fields ? fromFields(record, form.values) : editor.text;
+      const source = written();
       go.ariaDisabled = "true"; // and not disabled: it keeps the focus
       say();
       printed.hidden = true;
@@ -111,19 +114,23 @@
         const unread = fields && found.text.startsWith("Your code stopped");
         say(found.state, unread ? "Write a number, or a formula in Python such as 2 * np.log(3)."
           : found.state === "todo" && chosen ? "Not answered yet: choose first." : found.text);
-        verdict.scrollIntoView({ block: "nearest" });
+        const at = document.activeElement?.closest(".ae-live"); // the reader may be at another one
+        if (!at || at === box) verdict.scrollIntoView({ block: "nearest" });
         printed.textContent = found.printed;
         printed.hidden = !found.printed;
-        if (found.line && editor) editor.show(found.line);
+        if (written() !== source) verdict.firstElementChild?.classList.add("ae-stale");
+        else if (found.line && editor) editor.show(found.line);
         if (found.state === "right") write(name, { solved: true });
       } catch (error) { say("wrong", error.message); }
       if (document.activeElement === halt) go.focus();
-      tell(kept ? "" : "This browser does not keep your answers. Save them to a file: “Your answers”.");
+      tell(kept ? "" : "This browser does not keep your answers. Copy this one before you leave the page.");
       go.ariaDisabled = "false";
     }
 
     async function open() {
-      begin.disabled = true;
+      if (begin.ariaDisabled === "true") return;
+      begin.ariaDisabled = "true"; // and not disabled: it keeps the focus
+      begin.focus(); // where a click gives it none
       try {
         await load("editor.js");
         editor = AE_EDITOR(form, {
@@ -133,10 +140,11 @@
           check,
         });
       } catch (error) {
-        begin.disabled = false;
+        begin.ariaDisabled = "false";
         say("wrong", error.message);
         return;
       }
+      say();
       answering();
       editor.focus();
     }
@@ -182,8 +190,11 @@
     addEventListener("storage", ({ key }) => {
       if (key !== null && key !== KEY + name) return;
       elsewhere = true;
-      if (fields) form.values = read(name).values || {};
-      else if (editor && name) editor.text = read(name).code || record.code;
+      if (fields) {
+        const before = written();
+        form.values = read(name).values || {};
+        if (written() !== before) changed();
+      } else if (editor && name) editor.text = read(name).code || record.code;
       elsewhere = false;
     });
   }
@@ -290,7 +301,7 @@
             const { code, values, solved } = sound(answer);
             write(name, { code, values, solved: solved || read(name).solved });
           }
-          said.textContent = `${ours.length === 1 ? "1 answer was" : `${ours.length} answers were`} read from the file.`;
+          said.textContent = `${ours.length === 1 ? "1 answer was" : `${ours.length} answers were`} read from the file.${kept ? "" : " But this browser does not keep them."}`;
         }
       } catch (error) {
         said.textContent = "This is no file of answers of this book. Choose one that “Save to a file” has written.";
@@ -301,6 +312,7 @@
     page.replaceChildren(list, make("p", { className: "ae-live-bar" },
       button("Save to a file", () => {
         const answers = Object.fromEntries([...known.keys()].map((name) => [name, read(name)]).filter(([, a]) => Object.keys(a).length));
+        if (!Object.keys(answers).length) { said.textContent = "There is no answer to save."; return; }
         const address = URL.createObjectURL(new Blob([JSON.stringify({ answers }, null, 1)], { type: "application/json" }));
         make("a", { href: address, download: "answers.json" }).click();
         setTimeout(() => URL.revokeObjectURL(address), 60000);

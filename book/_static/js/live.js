@@ -115,8 +115,10 @@
   }
 
   window.AE_RUN = (asked, tell) => {
-    tell("Waiting for the other answer …");
-    const mine = waiting.then(() => answer(asked, tell));
+    let over = false; // parts of Python still come after one has failed
+    const say = (...words) => { if (!over) tell(...words); };
+    say("Waiting for the other answer …");
+    const mine = waiting.then(() => answer(asked, say)).finally(() => { over = true; });
     waiting = mine.catch(() => {});
     return mine;
   };

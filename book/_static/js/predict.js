@@ -9,13 +9,14 @@
   const unkept = new Map();
   const keep = (act) => { try { return act(localStorage); } catch (error) { return undefined; } };
   function read(name) {
-    const kept = keep((store) => JSON.parse(store.getItem(KEY + name)));
-    return kept === undefined ? unkept.get(name) : kept;
+    return unkept.get(name) ?? keep((store) => JSON.parse(store.getItem(KEY + name)));
   }
   function write(name, guess) {
-    if (guess) unkept.set(name, guess);
-    else unkept.delete(name);
-    keep((store) => (guess ? store.setItem(KEY + name, JSON.stringify(guess)) : store.removeItem(KEY + name)));
+    unkept.delete(name);
+    try {
+      if (guess) localStorage.setItem(KEY + name, JSON.stringify(guess));
+      else localStorage.removeItem(KEY + name);
+    } catch (error) { if (guess) unkept.set(name, guess); }
   }
   function showAll(yes) {
     root.classList.toggle("ae-show-all", yes);
@@ -53,12 +54,12 @@
     }
     for (const note of all(`[data-ae-veil-note="${name}"]`)) note.hidden = open;
     form.hidden = open;
-    const words = !guess ? "" : guess.said === undefined ? "Shown without a guess." : compared(form.dataset, guess.said);
+    const words = !guess ? "" : typeof guess.said !== "string" ? "Shown without a guess." : compared(form.dataset, guess.said);
     if (line.firstElementChild.textContent !== words) line.firstElementChild.textContent = words;
     line.querySelector("button")?.remove();
     if (!guess || root.classList.contains("ae-show-all")) return;
     const again = Object.assign(document.createElement("button"), {
-      type: "button", className: "ae-live-button", textContent: guess.said === undefined ? "Guess" : "Guess again" });
+      type: "button", className: "ae-live-button", textContent: typeof guess.said !== "string" ? "Guess" : "Guess again" });
     again.addEventListener("click", () => {
       write(name);
       show(name);
@@ -110,7 +111,8 @@
     return name;
   };
   function follow() {
-    const aim = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let aim;
+    try { aim = document.getElementById(decodeURIComponent(location.hash.slice(1))); } catch (error) { return; }
     if (openAround(aim)) aim.scrollIntoView();
   }
   addEventListener("hashchange", follow);

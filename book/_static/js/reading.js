@@ -154,7 +154,7 @@
     "/": () => document.querySelector(".search-button__button")?.click(),
     "?": showKeys,
   };
-  const TYPING = "input, textarea, select, [contenteditable]:not([contenteditable='false']), .cm-editor";
+  const TYPING = "input, textarea, select, [contenteditable]:not([contenteditable='false']), .cm-editor, [aria-disabled='true']";
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
     if (event.defaultPrevented || !Object.hasOwn(DOES, event.key)) return;
