@@ -212,6 +212,19 @@ def test_answers_stay_and_two_pages_and_a_file_share_them(first, tmp_path):
     assert "return ..." in first.box.locator(".cm-content").inner_text()
 
 
+def test_a_verdict_of_a_text_that_has_changed_meanwhile_says_so(first):
+    first.open()
+    first.write(RIGHT)
+    first.page.keyboard.press("Control+Enter")
+    first.page.keyboard.type(" # more")
+    assert first.verdict().startswith("✓ Right.")
+    assert first.box.locator(".ae-check.ae-stale").count() == 1
+
+
+def test_an_address_that_is_no_text_stops_no_script(open_page, serve):
+    Live(open_page(serve + FIRST + "#50%")).open()
+
+
 def test_where_storage_is_refused_answers_are_checked_all_the_same(open_page, serve):
     page = open_page(serve + "book/answers.html")
     page.context.add_init_script(

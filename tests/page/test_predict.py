@@ -14,6 +14,7 @@ CHOICE = ("chapters/13_long_runs.html", "13-missing")
 SHOWN = "e => e.checkVisibility() && e.getBoundingClientRect().height > 0"
 STATES = f"""name => [...document.querySelectorAll(`[data-ae-veil="${{name}}"]`)].map({SHOWN})"""
 REFUSED = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('refused') }})"
+FULL = "Storage.prototype.setItem = () => { throw new Error('full') }"
 
 
 class Guess:
@@ -136,8 +137,9 @@ def test_a_finger_on_a_phone_opens_without_a_guess(at):
     assert guess.opened()
 
 
-def test_where_storage_is_refused_a_guess_holds_till_the_page_is_left(at):
-    guess = at(NUMBER, script=REFUSED)
+@pytest.mark.parametrize("script", [REFUSED, FULL])
+def test_where_nothing_is_kept_a_guess_holds_till_the_page_is_left(at, script):
+    guess = at(NUMBER, script=script)
     guess.answer("13")
     assert guess.opened()
     assert guess.words().endswith("Within a tenth.")
