@@ -52,3 +52,22 @@ class Explorer(anywidget.AnyWidget):
             return None
         data, metadata = bundle
         return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
+
+
+class SentenceExplorer(Explorer):
+    """An explorer that takes one sentence at a time, of at most ``_most`` characters."""
+
+    sentence = traitlets.Unicode().tag(sync=True)
+
+    def _as_sentences(self, sentences):
+        sentences = text.as_texts(sentences, "sentences")
+        if not sentences:
+            raise ValueError("sentences: empty; expected at least one sentence")
+        return [as_sentence(s, f"sentences[{i}]", self._most) for i, s in enumerate(sentences)]
+
+    @traitlets.validate("sentence")
+    def _readable_sentence(self, proposal):
+        try:
+            return as_sentence(proposal.value, "sentence", self._most)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None

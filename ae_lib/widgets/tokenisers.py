@@ -2,10 +2,8 @@
 
 import json
 
-import traitlets
-
 from ae_lib import text
-from ae_lib.widgets._explorer import Explorer, as_sentence
+from ae_lib.widgets._explorer import SentenceExplorer
 from ae_lib.widgets._int8 import merges_of
 from ae_lib.widgets._static import as_name, base64_text, payload_text
 
@@ -13,7 +11,7 @@ _CHARACTERS = 120  # of a sentence
 _PAYLOAD = 60_000  # bytes of the vocabularies in the page
 
 
-class Tokenisers(Explorer):
+class Tokenisers(SentenceExplorer):
     """Explorer of four tokenisers, live in a notebook and in the published page.
 
     The reader writes or picks a sentence and sees its tokens and their ids in four ways: as
@@ -45,8 +43,7 @@ class Tokenisers(Explorer):
         <Tokenisers 'tokenisers': 'Tom!' has 4 tokens as characters, 4 as bytes, ...>
     """
 
-    _kind = "tokenisers"
-    sentence = traitlets.Unicode().tag(sync=True)
+    _kind, _most = "tokenisers", _CHARACTERS
 
     def __init__(self, characters, words, pieces, sentences, *, name="tokenisers"):
         self._name = as_name(name, "tokenisers")
@@ -55,12 +52,7 @@ class Tokenisers(Explorer):
             "words": _as_kind(words, "words", text.Vocabulary),
             "pieces": _as_kind(pieces, "pieces", text.Subwords),
         }
-        sentences = text.as_texts(sentences, "sentences")
-        if not sentences:
-            raise ValueError("sentences: empty; expected at least one sentence")
-        sentences = [
-            as_sentence(s, f"sentences[{i}]", _CHARACTERS) for i, s in enumerate(sentences)
-        ]
+        sentences = self._as_sentences(sentences)
         payload = payload_text(
             {
                 "name": name,
@@ -78,13 +70,6 @@ class Tokenisers(Explorer):
                 f"most {_PAYLOAD:,}; build smaller ones, such as Vocabulary.build(texts, 2000)"
             )
         super().__init__(sentence=sentences[0], payload=payload)
-
-    @traitlets.validate("sentence")
-    def _readable(self, proposal):
-        try:
-            return as_sentence(proposal.value, "sentence", _CHARACTERS)
-        except ValueError as error:
-            raise traitlets.TraitError(str(error)) from None
 
     def _description(self):
         first, counts = self._first()

@@ -3,10 +3,9 @@
 import json
 
 import numpy as np
-import traitlets
 
 from ae_lib import text
-from ae_lib.widgets._explorer import Explorer, as_sentence
+from ae_lib.widgets._explorer import SentenceExplorer
 from ae_lib.widgets._int8 import ATTENTIONS, pack_model
 from ae_lib.widgets._static import as_name, payload_text
 from ae_lib.widgets.sentence_path import PathExplorer, beside_the_page
@@ -17,7 +16,7 @@ _BEAM, _PENALTY = 4, 0.6  # as in ``Translator.translate``
 _CHARACTERS = 1000
 
 
-class Translate(Explorer):
+class Translate(SentenceExplorer):
     """Explorer of a translator, live in a notebook and in the published page.
 
     The reader writes or picks an English sentence and sees its French translation and the
@@ -52,18 +51,12 @@ class Translate(Explorer):
         'Tom is here.'
     """
 
-    _kind = "translate"
+    _kind, _most = "translate", _CHARACTERS
     _answer = PathExplorer._answer  # the browser asks for the weights
-    sentence = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, translator, sentences, *, name="translate"):
         self._name = as_name(name, "translate")
-        sentences = text.as_texts(sentences, "sentences")
-        if not sentences:
-            raise ValueError("sentences: empty; expected at least one sentence")
-        sentences = [
-            as_sentence(s, f"sentences[{i}]", _CHARACTERS) for i, s in enumerate(sentences)
-        ]
+        sentences = self._as_sentences(sentences)
         self._raw = pack_model(_as_translator(translator))
         stored = [_translated(translator, s) for s in dict.fromkeys(sentences)]
         payload = payload_text(
@@ -80,13 +73,6 @@ class Translate(Explorer):
         )
         super().__init__(sentence=sentences[0], payload=payload)
         self.on_msg(self._answer)
-
-    @traitlets.validate("sentence")
-    def _readable(self, proposal):
-        try:
-            return as_sentence(proposal.value, "sentence", _CHARACTERS)
-        except ValueError as error:
-            raise traitlets.TraitError(str(error)) from None
 
     def _description(self):
         found = [f"“{one['text']}” – “{one['translation']}”" for one in self._stored()]
