@@ -271,8 +271,10 @@ class _Loop(keras.Model):
         self.model, self.max_length, self.draw = model, max_length, draw
         object.__setattr__(self, "structure", structure)  # past Keras, which wraps lists
         self.built = True
-        # XLA's matrix products on a CPU are slower than TensorFlow's own.
-        self.compile(jit_compile=False)
+        # On a CPU, XLA's large products are slower than TensorFlow's own, which pays for an
+        # LSTM's few; a Transformer's many small operations are faster joined.
+        by_xla = getattr(model, "decodes_by_xla", False)
+        self.compile(jit_compile=by_xla and keras.backend.backend() == "tensorflow")
         self.by_jax = None
 
     def build(self, input_shape=None):

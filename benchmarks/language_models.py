@@ -223,7 +223,7 @@ def train_ours(s):
 
     model, x = ours(s), batch(s)
     optimizer = keras.optimizers.AdamW(1e-3, weight_decay=0.05, global_clipnorm=1.0)
-    model.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
+    model.compile(optimizer, jit_compile=True)
     return lambda: model.train_on_batch(x)
 
 
@@ -262,6 +262,8 @@ def train_torch(s):
 
 class Uncached:
     """A model without its cache, as ``ae_lib.decoding`` wants it: the words are the state."""
+
+    decodes_by_xla = True
 
     def __init__(self, model):
         self.model, self.length = model, model.length

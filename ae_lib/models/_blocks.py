@@ -5,6 +5,7 @@ from keras import layers, ops
 
 STDDEV = 0.02  # of all first weights, as in GPT-2
 _EPSILON = 1e-5
+_UNSEEN = -1e9  # the score of a place that is not seen
 
 
 class Block(layers.Layer):
@@ -59,13 +60,24 @@ class Block(layers.Layer):
         return self.finish(x, mixed, memory, training)
 
     def step(self, x, cache, position, memory=None):
-        """One position, x (n, 1, width), after those whose keys and values are in the cache."""
-        query, *new = self.query_key_value(x)
-        places, position = ops.arange(cache[0].shape[1], dtype="int32"), position[:, None]
-        here = (places == position)[:, :, None, None]
-        cache = tuple(ops.where(here, a, b) for a, b in zip(new, cache, strict=True))
-        seen = (places <= position)[:, None, None]
-        return self.finish(x, ops.dot_product_attention(query, *cache, mask=seen), memory), cache
+        """One position, x (n, 1, width), after those in the cache.
+
+        Args:
+            cache: keys and values, each (n, heads, length, width / heads).
+            position: int (n,), the same in each row.
+        """
+        query, *new = (ops.transpose(part, (0, 2, 1, 3)) for part in self.query_key_value(x))
+        at = position[0]
+        cache = tuple(
+            ops.slice_update(old, (0, 0, at, 0), part)
+            for old, part in zip(cache, new, strict=True)
+        )
+        key, value = cache
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * query.shape[-1] ** -0.5
+        seen = ops.arange(key.shape[2], dtype="int32") <= at
+        weights = ops.softmax(ops.where(seen, ops.cast(scores, "float32"), _UNSEEN))
+        mixed = ops.matmul(ops.cast(weights, value.dtype), value)
+        return self.finish(x, ops.transpose(mixed, (0, 2, 1, 3)), memory), cache
 
     def query_key_value(self, x):
         """Three arrays (n, positions, heads, width / heads)."""

@@ -27,6 +27,7 @@ class _Transformer(TokenModel):
     """
 
     crossing = False  # whether the blocks look at what was read, too
+    decodes_by_xla = True  # see ``ae_lib.decoding``
 
     def __init__(
         self, vocabulary_size, width=256, layers=4, heads=4, length=64, dropout=0.0, **options
@@ -286,8 +287,12 @@ def _read(model, blocks, norm, tokens, training):
 
 
 def _no_words(model, n):
-    """The state before the first of ``n`` sentences' words: the position, empty caches."""
-    shape = (n, model.length, model.heads, model.width // model.heads)
+    """The state before the first of ``n`` sentences' words.
+
+    The position int (n,), the same for all, and each block's empty cache: keys and values
+    (n, heads, length, width / heads).
+    """
+    shape = (n, model.heads, model.length, model.width // model.heads)
     empty = ops.zeros(shape, dtype=model.compute_dtype)
     return ops.zeros((n,), dtype="int32"), [(empty, empty) for _ in model.blocks]
 

@@ -170,7 +170,7 @@ class LanguageModel(TextModel):
 class _Continued(keras.Model):
     """A language model whose conditioning is how each sentence begins: see ``decoding``.
 
-    The beginnings are int (n, P), <bos> and words, right-padded with 0.
+    The beginnings are int (n, P), <bos> and words, as many in each row, right-padded with 0.
     """
 
     def __init__(self, model):
@@ -184,17 +184,10 @@ class _Continued(keras.Model):
         last = ops.sum(ops.cast(begun != PAD, "int32"), axis=1) - 1
 
         def feed(t, state):
-            after = self.model.step(state, ops.take(begun, t, axis=1))[1]
-
-            def kept(new, old):
-                return ops.where(
-                    ops.reshape(t < last, (-1, *[1] * (len(new.shape) - 1))), new, old
-                )
-
-            return keras.tree.map_structure(kept, after, state)
+            return self.model.step(state, ops.take(begun, t, axis=1))[1]
 
         state = self.model.initial_state(ops.shape(begun)[0])
-        state = ops.fori_loop(0, ops.shape(begun)[1] - 1, feed, state)
+        state = ops.fori_loop(0, last[0], feed, state)
         return state, ops.take_along_axis(begun, last[:, None], axis=1)[:, 0]
 
     def step(self, state, tokens):
