@@ -2,8 +2,8 @@
 
     python -m benchmarks.text_decoding [--rounds 9]
 
-The shipped model writes the same sentences on every rung of the ladder, and every rung must
-write the same tokens:
+The shipped text autoencoder writes the same sentences on every rung of the ladder, and every rung
+must write the same tokens:
 
 * ``predict per word``: the recipe of the well-known Keras example, with this model's weights
   in ``keras.layers.LSTM``: one sentence at a time, one-hot inputs, ``predict`` for every word;
@@ -14,6 +14,9 @@ write the same tokens:
   code's share in the gates is computed once here too. Compare it with ``batched``: in both,
   Python calls the operations one by one;
 * ``torch, compiled``: the same loop, its step by ``torch.compile``. Compare with ``compiled``.
+
+The shipped translator, which reads before it writes, stands on the last four. In PyTorch it reads
+with ``nn.LSTM``, packed sentences from both ends.
 
 Every round runs all of them in turn. The PyTorch loops run in a process of their own. A round in
 which any rung ran at less than half its own median is dropped whole: the machine was busy. The
@@ -81,43 +84,111 @@ def recipe(model):
     return write
 
 
-def torch_loop(folder):
-    """Seconds of the PyTorch loops, for weights and codes saved in ``folder``; saves tokens."""
+def torch_autoencoder(w):
+    """The model in PyTorch, of its weights by name: ``first(given)`` and ``step(state, last)``."""
+    import torch
+
+    out = w["embedding"].T.contiguous()
+
+    def first(codes):
+        h = torch.tanh(codes @ w["to_h.kernel"] + w["to_h.bias"])
+        c = codes @ w["to_c.kernel"] + w["to_c.bias"]
+        return h, c, codes @ w["to_gates.kernel"] + w["decoder.bias"]
+
+    def step(state, last):
+        h, c, gates = state
+        z = torch.addmm(gates, w["embedding"][last], w["decoder.kernel"])
+        h, c = torch_cell(torch.addmm(z, h, w["decoder.recurrent_kernel"]), c)
+        word = h @ w["to_word.kernel"] + w["to_word.bias"]
+        return torch.addmm(w["word_bias"], word, out), (h, c, gates)
+
+    return first, step
+
+
+def torch_translator(w):
+    """As ``torch_autoencoder``, for ``AttentionSeq2Seq`` with the attention "general"."""
+    import torch
+    from torch.nn.utils import rnn
+
+    embed, out = w["embedding"], w["embedding"].T.contiguous()
+    reader = torch.nn.LSTM(embed.shape[1], len(w["to_h.kernel"]) // 2, bidirectional=True)
+    for ours, end in (("forwards", ""), ("backwards", "_reverse")):
+        for part, theirs in (("kernel", "ih"), ("recurrent_kernel", "hh")):
+            getattr(reader, f"weight_{theirs}_l0{end}").data = w[f"{ours}.{part}"].T.contiguous()
+        getattr(reader, f"bias_ih_l0{end}").data = w[f"{ours}.bias"]
+        getattr(reader, f"bias_hh_l0{end}").data.zero_()
+    reader.flatten_parameters()
+
+    def first(tokens):
+        there = tokens != 0
+        packed = rnn.pack_padded_sequence(
+            embed[tokens.T], there.sum(1), enforce_sorted=False
+        )  # fmt: skip
+        values, (ends, _) = reader(packed)
+        values = rnn.pad_packed_sequence(values, total_length=tokens.shape[1])[0].transpose(0, 1)
+        ends = torch.cat([*ends], 1)
+        far = torch.where(there, 0.0, -1e9)[:, None]
+        asking = torch.tanh(ends @ w["to_h.kernel"] + w["to_h.bias"])
+        asking = asking, ends @ w["to_c.kernel"] + w["to_c.bias"]
+        zeros = torch.zeros_like(asking[0])
+        keys = (values @ w["to_key.kernel"]).transpose(1, 2).contiguous()
+        return (values.contiguous(), keys, far), asking, (zeros, zeros)
+
+    def one(name, x, h, c):
+        z = torch.addmm(w[f"{name}.bias"], x, w[f"{name}.kernel"])
+        return torch_cell(torch.addmm(z, h, w[f"{name}.recurrent_kernel"]), c)
+
+    def step(state, last):
+        memory, asking, writing = state
+        values, keys, far = memory
+        asking = one("asker", embed[last], *asking)
+        weights = torch.softmax(torch.baddbmm(far, asking[0][:, None], keys), -1)
+        found = torch.cat([asking[0], (weights @ values)[:, 0]], 1)
+        writing = one("writer", found, *writing)
+        word = writing[0] @ w["to_word.kernel"] + w["to_word.bias"]
+        return torch.addmm(w["word_bias"], word, out), (memory, asking, writing)
+
+    return first, step
+
+
+def torch_cell(z, c):
+    """An LSTM's state from its gates before their non-linearities, (n, 4 units)."""
+    import torch
+
+    i, f, g, o = z.chunk(4, 1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def torch_loop(folder, kind):
+    """Seconds of the PyTorch loops, of weights and what is given in ``folder``; saves tokens."""
     import torch
 
     w = {k: torch.tensor(v) for k, v in np.load(f"{folder}/weights.npz").items()}
-    codes = torch.tensor(np.load(f"{folder}/codes.npy"))
-    recurrent, kernel = w["decoder.recurrent_kernel"], w["decoder.kernel"]
-    out = w["embedding"].T.contiguous()
+    given = torch.tensor(np.load(f"{folder}/given.npy"))
+    first, logits_of = TORCH[kind](w)
 
-    def step(h, c, gates, last, ended):
-        z = torch.addmm(torch.addmm(gates, w["embedding"][last], kernel), h, recurrent)
-        i, f, g, o = z.chunk(4, 1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
-        logits = torch.addmm(w["word_bias"], h @ w["to_word.kernel"] + w["to_word.bias"], out)
+    def step(state, last, ended):
+        logits, state = logits_of(state, last)
         logits[:, [0, 2]] = -1e9
         last = torch.where(ended, 0, logits.argmax(1))
-        return h, c, last, ended | (last == 3)
+        return state, last, ended | (last == 3)
 
     @torch.inference_mode()
-    def write(codes, step):
-        h = torch.tanh(codes @ w["to_h.kernel"] + w["to_h.bias"])
-        c = codes @ w["to_c.kernel"] + w["to_c.bias"]
-        gates = codes @ w["to_gates.kernel"] + w["decoder.bias"]
-        last = torch.full((len(codes),), 2)
-        ended = torch.zeros(len(codes), dtype=torch.bool)
+    def write(given, step):
+        state, last = first(given), torch.full((len(given),), 2)
+        ended = torch.zeros(len(given), dtype=torch.bool)
         words = []
         while not ended.all() and len(words) < 48:
-            h, c, last, ended = step(h, c, gates, last, ended)
+            state, last, ended = step(state, last, ended)
             words.append(last)
         return torch.stack(words, 1)
 
     seconds = {}
     for name, one in {"torch": step, "torch, compiled": torch.compile(step)}.items():
-        write(codes[:BATCH], one)
+        write(given[:BATCH], one)
         start = time.perf_counter()
-        rows = [write(codes[i : i + BATCH], one).numpy() for i in range(0, len(codes), BATCH)]
+        rows = [write(given[i : i + BATCH], one).numpy() for i in range(0, len(given), BATCH)]
         seconds[name] = time.perf_counter() - start
         width = max(r.shape[1] for r in rows)
         rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]))) for r in rows]
@@ -125,34 +196,37 @@ def torch_loop(folder):
     return seconds
 
 
+TORCH = {"autoencoder": torch_autoencoder, "translator": torch_translator}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--torch", metavar="FOLDER")
+    parser.add_argument("--torch", nargs=2, metavar=("FOLDER", "KIND"))
     options = parser.parse_args()
     if options.torch:
-        print(json.dumps(torch_loop(options.torch)))
+        print(json.dumps(torch_loop(*options.torch)))
         return
-    print(json.dumps(ladder(options.rounds), indent=1))
+    write_record(
+        RECORDS / "text_decoding.json",
+        "python -m benchmarks.text_decoding",
+        what=__doc__.splitlines()[0],
+        unit="sentences a second",
+        results=autoencoder(options.rounds),
+        translator=translator(options.rounds),
+    )
 
 
-def ladder(rounds):
-    """Climb it ``rounds`` times; writes and returns the results."""
-    import tempfile
-
+def autoencoder(rounds):
+    """The whole ladder."""
     import ae_lib
-    from ae_lib import decoding, text_models
+    from ae_lib import decoding
 
-    autoencoder = ae_lib.pretrained("text-autoencoder")
-    model = autoencoder.model
-    sentences = ae_lib.data.load_sentences("validation")[: 2 * BATCH]
-    codes = autoencoder.encode(sentences)
+    shipped = ae_lib.pretrained("text-autoencoder")
+    model = shipped.model
+    codes = shipped.encode(ae_lib.data.load_sentences("validation")[: 2 * BATCH])
     few, some = 5, 64
-    expected = decoding.greedy(model, codes)
     slow = recipe(model)
-
-    def batched(compiled):
-        return decoding.greedy(model, codes, batch_size=BATCH, compiled=compiled)
 
     def alone(count):
         rows = [
@@ -161,18 +235,44 @@ def ladder(rounds):
         ]
         return [row[row != 0].tolist() for row in rows]
 
-    rungs = {
+    first = {
         "predict per word": (few, lambda: [slow(code) for code in codes[:few]]),
         "state kept": (some, lambda: alone(some)),
-        "batched": (len(codes), lambda: batched(False)),
-        "compiled": (len(codes), lambda: batched(True)),
+    }
+    return measure(model, codes, "autoencoder", rounds, first)
+
+
+def translator(rounds):
+    """The four rungs of the translator, of English sentences like length."""
+    import ae_lib
+
+    shipped = ae_lib.pretrained("translate-en-fr")
+    sentences = ae_lib.data.load_sentences("validation")[: 2 * BATCH]
+    return measure(shipped.model, shipped.tokens(sentences), "translator", rounds)
+
+
+def measure(model, given, kind, rounds, rungs=None):
+    """Climb ``rounds`` times; the rates of all rungs, and their ratios."""
+    import tempfile
+
+    from ae_lib import decoding, text_models
+
+    expected = decoding.greedy(model, given)
+
+    def batched(compiled):
+        return decoding.greedy(model, given, batch_size=BATCH, compiled=compiled)
+
+    rungs = {
+        **(rungs or {}),
+        "batched": (len(given), lambda: batched(False)),
+        "compiled": (len(given), lambda: batched(True)),
     }
     speeds = {name: [] for name in (*rungs, "torch", "torch, compiled")}
     with tempfile.TemporaryDirectory() as folder:
         weights = {k: np.asarray(v) for k, v in text_models.named_weights(model).items()}
         np.savez(f"{folder}/weights.npz", **weights)
-        np.save(f"{folder}/codes.npy", codes)
-        command = [sys.executable, "-m", "benchmarks.text_decoding", "--torch", folder]
+        np.save(f"{folder}/given.npy", given)
+        command = [sys.executable, "-m", "benchmarks.text_decoding", "--torch", folder, kind]
         for number in range(rounds + 1):
             for name, (count, run) in rungs.items():
                 start = time.perf_counter()
@@ -186,7 +286,7 @@ def ladder(rounds):
             if number:
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 for name, seconds in json.loads(done.stdout.splitlines()[-1]).items():
-                    speeds[name].append(len(codes) / seconds)
+                    speeds[name].append(len(given) / seconds)
                     found = [row[row != 0].tolist() for row in np.load(f"{folder}/{name}.npy")]
                     same(found, expected, name)
     names, table = list(speeds), np.array(list(speeds.values()))  # (rungs, rounds)
@@ -197,8 +297,8 @@ def ladder(rounds):
         ratios = speeds[one] / speeds[other]
         return {"median": _short(np.median(ratios)), "interval": interval(ratios)}
 
-    results = {
-        "sentences": len(codes),
+    return {
+        "sentences": len(given),
         "batch": BATCH,
         "tokens_per_sentence": float((expected != 0).sum(1).mean()),
         "sentences_per_second": {k: _short(statistics.median(v)) for k, v in speeds.items()},
@@ -213,14 +313,6 @@ def ladder(rounds):
         "dropped": int((~quiet).sum()),
         "same_tokens": "all rungs, every sentence, asserted",
     }
-    write_record(
-        RECORDS / "text_decoding.json",
-        "python -m benchmarks.text_decoding",
-        what=__doc__.splitlines()[0],
-        unit="sentences a second",
-        results=results,
-    )
-    return results
 
 
 def same(found, expected, name):

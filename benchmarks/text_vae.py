@@ -39,7 +39,7 @@ SETTINGS = {
     "min_count": 3,  # of a word in the training sentences; rarer ones are <unk>
     "edges": [8, 12],  # tokens that a batch is filled up to; longer sentences are left out
     "sentences": 24_000, "epochs": 8, "batch_size": 128, "rates": [8e-3, 1.6e-2], "clipnorm": 5.0,
-    "seeds": [0, 1],
+    "seeds": [0, 1, 2],
     "draws": 500, "scored": 250,  # of the importance-weighted NLL; of how many test sentences
     "validation_draws": 50, "validated": 500,
 }  # fmt: skip

@@ -3,11 +3,17 @@
     python -m benchmarks.translation train ARM [--seed 0] [--folder build/translation]
     python -m benchmarks.translation score [--folder build/translation]
     python -m benchmarks.translation ship [--folder build/translation]
+    python -m benchmarks.translation captions --stamps usr/share/tuxpaint/stamps
 
 An arm is one of ``RECIPE["arms"]``. Its epochs end with checkpoints: an interrupted run goes on.
 ``score`` translates the validation sentences by each run's best epoch, and the test sentences by
 the runs of the best rate of each arm, once; ``ship`` exports the best translator and the best
 compressor, by validation.
+
+``captions`` translates text of another kind with the shipped model and its rivals: what the
+stamps of Tux Paint, a painting program for children, show ("A red-nosed reindeer."). They come
+with people's translations, in Debian's package ``tuxpaint-stamps-default``; unpack it, nothing of
+it is shipped. Those of 3 to 10 words are taken that no training sentence equals.
 """
 
 import argparse
@@ -22,13 +28,14 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
-from ae_lib import data, models, text, text_models
+from ae_lib import data, models, pretrained, text, text_models
 from ae_lib._files import write_json
 from ae_lib.models.attention import ATTENTIONS
 from ae_lib.text_models import Translator
 from benchmarks.environment import RECORDS, write_record
 from benchmarks.kept import Kept
 from benchmarks.text_run import TextRun, keep_memory
+from tests.chapter_code import definitions
 
 # fmt: off
 _SMALL = {"units": 192, "embedding_size": 128, "dropout": 0.2, "smoothing": 0.1}
@@ -209,12 +216,56 @@ def ship(options):
         print(f"{name}: {record['bytes']:,} bytes")
 
 
+def read_captions(folder):
+    """``{English: [French]}`` of all stamps with a translation, 3 to 10 words, none known."""
+    known = {pair.english.lower() for pair in data.load_pairs("train", size="full")}
+    found = {}
+    for path in sorted(folder.rglob("*.txt")):
+        first, *lines = path.read_text("utf8").splitlines() or [""]
+        english = text.normalise(first)
+        french = [line.split("=", 1)[1] for line in lines if line.startswith("fr.utf8=")]
+        if french and 3 <= len(english.split()) <= 10 and english.lower() not in known:
+            found.setdefault(english, [text.normalise(french[0])])
+    return found
+
+
+def captions(options):
+    """The shipped model and its rivals on captions of pictures; a record."""
+    found, train = read_captions(options.stamps), data.load_pairs("train", size="full")
+    # The word list and the memory are the chapter's own.
+    names = ("words", "learn_dictionary", "word_by_word", "remembered")
+    given = {"pairs": {"train": train}}
+    chapter = definitions("09", *names, given=given)
+    chapter["dictionary"] = chapter["learn_dictionary"](train[:40_000])
+    chapter["tfidf"] = chapter["TfidfVectorizer"](token_pattern=r"\w+|\?", ngram_range=(1, 2))
+    chapter["memory"] = chapter["tfidf"].fit_transform([pair.english for pair in train])
+    asked, translator = list(found), pretrained("translate-en-fr")
+    picked = np.random.default_rng(0).integers(len(train), size=len(asked))
+    systems = {
+        "copy of the source": asked,
+        "a random sentence": [train[i].french for i in picked],
+        "word by word": [chapter["word_by_word"](e) for e in asked],
+        "translation memory": chapter["remembered"](asked),
+        "this model, greedy": translator.translate(asked, 1),
+        "this model": translator.translate(asked),
+    }
+    table = {name: scores(texts, found, DRAWS) for name, texts in systems.items()}
+    examples = [{"english": e, "french": found[e][0], **{n: t[i] for n, t in systems.items()}}
+                for i, e in enumerate(asked) if i % (len(asked) // 6) == 0][:6]  # fmt: skip
+    known = {w for pair in train for w in chapter["words"](pair.english)}
+    unseen = np.mean([not set(chapter["words"](e)) <= known for e in asked])
+    write_record(options.out / "captions.json", "python -m benchmarks.translation captions",
+                 what="Captions of Tux Paint's stamps, English to French.", captions=len(asked),
+                 with_an_unseen_word=float(unseen), systems=table, examples=examples)  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["train", "score", "ship"])
+    parser.add_argument("command", choices=["train", "score", "ship", "captions"])
     parser.add_argument("arm", nargs="?", choices=list(RECIPE["arms"]))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("build/translation"))
+    parser.add_argument("--stamps", type=Path, help="the folder of Tux Paint's stamps")
     parser.add_argument("--out", type=Path, default=RECORDS)
     parser.add_argument("--peak", type=float, help="of the learning rate")
     parser.add_argument("--dtype", help="mixed_bfloat16: faster where the processor has it")
@@ -224,7 +275,7 @@ def main():
         keep_memory()
         train(options)
     else:
-        {"score": score, "ship": ship}[options.command](options)
+        {"score": score, "ship": ship, "captions": captions}[options.command](options)
 
 
 if __name__ == "__main__":
