@@ -13,7 +13,10 @@ tensors whose shapes stay the same from step to step. The first axis of every ar
 sentences. ``ae_lib.models.Seq2SeqAutoencoder`` and ``TransformerLM`` are such models.
 
 A model may also have ``check_conditioning(conditioning)``, which returns it or says what is
-wrong with it, and ``length``, the steps that it can take at most.
+wrong with it, and ``length``, the steps that it can take at most. With ``decodes_by_xla`` set
+True XLA compiles the loop on TensorFlow, as it always does on JAX. That pays for a Transformer,
+whose step is many small operations; Keras refuses it, with a warning, where operations are to be
+deterministic (``training.set_seed``).
 
 What comes back are ids up to and including <eos>, right-padded with 0. <pad> and <bos> are
 never chosen.
@@ -257,10 +260,15 @@ def _loop_of(model, max_length, structure, draw):
     if loops is None:
         loops = {}
         object.__setattr__(model, "_loops", loops)  # past Keras: no layer of the model
-    key = (max_length, repr(structure), draw)
+    key = (max_length, repr(structure), draw, _by_xla(model))
     if key not in loops:
         loops[key] = _Loop(model, max_length, structure, draw)
     return loops[key]
+
+
+def _by_xla(model):
+    wanted = getattr(model, "decodes_by_xla", False)
+    return bool(wanted) and keras.backend.backend() == "tensorflow"
 
 
 class _Loop(keras.Model):
@@ -271,10 +279,8 @@ class _Loop(keras.Model):
         self.model, self.max_length, self.draw = model, max_length, draw
         object.__setattr__(self, "structure", structure)  # past Keras, which wraps lists
         self.built = True
-        # On a CPU, XLA's large products are slower than TensorFlow's own, which pays for an
-        # LSTM's few; a Transformer's many small operations are faster joined.
-        by_xla = getattr(model, "decodes_by_xla", False)
-        self.compile(jit_compile=by_xla and keras.backend.backend() == "tensorflow")
+        # XLA's large products are slower on a CPU than TensorFlow's own.
+        self.compile(jit_compile=_by_xla(model))
         self.by_jax = None
 
     def build(self, input_shape=None):

@@ -27,6 +27,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.significance import PairedTest
 
 from ae_lib import data, models, pretrained, text, text_models
 from ae_lib._files import write_json
@@ -250,13 +251,26 @@ def captions(options):
         "this model": translator.translate(asked),
     }
     table = {name: scores(texts, found, DRAWS) for name, texts in systems.items()}
+    known = {w for pair in train for w in chapter["words"](pair.english)}
+    strange = np.array([not set(chapter["words"](e)) <= known for e in asked])
+    parts = {"all words seen": np.flatnonzero(~strange), "an unseen word": np.flatnonzero(strange)}
+    for part, rows in parts.items():
+        some = {asked[i]: found[asked[i]] for i in rows}
+        for name, texts in systems.items():
+            table[name][part] = scores([texts[i] for i in rows], some)
+    rivals = ("this model", "translation memory", "word by word")
+    _, tested = PairedTest(
+        [(name, systems[name]) for name in rivals], {"BLEU": BLEU(), "chrF": CHRF()},
+        [[french for (french,) in found.values()]], test_type="bs", n_samples=DRAWS,
+    )()  # fmt: skip
+    p = {name: {k: float(row[i].p_value) for k, row in tested.items() if k != "System"}
+         for i, name in enumerate(rivals) if i}  # fmt: skip
     examples = [{"english": e, "french": found[e][0], **{n: t[i] for n, t in systems.items()}}
                 for i, e in enumerate(asked) if i % (len(asked) // 6) == 0][:6]  # fmt: skip
-    known = {w for pair in train for w in chapter["words"](pair.english)}
-    unseen = np.mean([not set(chapter["words"](e)) <= known for e in asked])
     write_record(options.out / "captions.json", "python -m benchmarks.translation captions",
-                 what="Captions of Tux Paint's stamps, English to French.", captions=len(asked),
-                 with_an_unseen_word=float(unseen), systems=table, examples=examples)  # fmt: skip
+                 what="Captions of Tux Paint's stamps, English to French.",
+                 captions={"all": len(asked), **{k: len(rows) for k, rows in parts.items()}},
+                 systems=table, p_beside_this_model=p, examples=examples)  # fmt: skip
 
 
 def main():

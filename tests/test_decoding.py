@@ -215,6 +215,33 @@ def test_a_language_model_writes_from_nothing_but_a_number():
     assert as_lists(beam) == greedy
 
 
+@pytest.fixture
+def any_order():
+    """TensorFlow's operations need not be deterministic, as in a program without a seed."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    from tensorflow.python.framework import config
+
+    before = config.is_op_determinism_enabled()
+    config.disable_op_determinism()
+    yield
+    if before:
+        config.enable_op_determinism()
+
+
+def test_xla_writes_the_same_words(any_order, recwarn):
+    keras.utils.set_random_seed(1)
+    model = TransformerLM(12, width=16, layers=2, heads=2, length=8)
+    model.embedding.assign(model.embedding * 40)
+    without = decoding.sample(model, 9, max_length=8, seed=3)
+    model.decodes_by_xla = True
+    assert decoding.sample(model, 9, max_length=8, seed=3).tolist() == without.tolist()
+    if keras.backend.backend() == "tensorflow":
+        assert [loop.jit_compile for loop in model._loops.values()] == [False, True]
+    assert not [w for w in recwarn if "jit_compile" in str(w.message)]
+
+
 @pytest.mark.parametrize(
     ("n", "options", "error", "words"),
     [

@@ -64,17 +64,14 @@ class Block(layers.Layer):
 
         Args:
             cache: keys and values, each (n, heads, length, width / heads).
-            position: int (n,), the same in each row.
+            position: int (n,).
         """
         query, *new = (ops.transpose(part, (0, 2, 1, 3)) for part in self.query_key_value(x))
-        at = position[0]
-        cache = tuple(
-            ops.slice_update(old, (0, 0, at, 0), part)
-            for old, part in zip(cache, new, strict=True)
-        )
-        key, value = cache
+        places, position = ops.arange(cache[0].shape[2], dtype="int32"), position[:, None]
+        here = (places == position)[:, None, :, None]
+        key, value = cache = tuple(ops.where(here, a, b) for a, b in zip(new, cache, strict=True))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * query.shape[-1] ** -0.5
-        seen = ops.arange(key.shape[2], dtype="int32") <= at
+        seen = (places <= position)[:, None, None]
         weights = ops.softmax(ops.where(seen, ops.cast(scores, "float32"), _UNSEEN))
         mixed = ops.matmul(ops.cast(weights, value.dtype), value)
         return self.finish(x, ops.transpose(mixed, (0, 2, 1, 3)), memory), cache

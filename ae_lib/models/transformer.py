@@ -27,7 +27,6 @@ class _Transformer(TokenModel):
     """
 
     crossing = False  # whether the blocks look at what was read, too
-    decodes_by_xla = True  # see ``ae_lib.decoding``
 
     def __init__(
         self, vocabulary_size, width=256, layers=4, heads=4, length=64, dropout=0.0, **options
@@ -289,7 +288,7 @@ def _read(model, blocks, norm, tokens, training):
 def _no_words(model, n):
     """The state before the first of ``n`` sentences' words.
 
-    The position int (n,), the same for all, and each block's empty cache: keys and values
+    The position int (n,), and each block's empty cache: keys and values
     (n, heads, length, width / heads).
     """
     shape = (n, model.heads, model.length, model.width // model.heads)
