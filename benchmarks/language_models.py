@@ -186,7 +186,7 @@ _GPT = {"vocabulary": 2000, "width": 256, "layers": 4, "heads": 4, "length": 48}
 SHAPES = {
     "training": _GPT | {"batch": 128, "words": 15},
     "writing": _GPT | {"batch": 64},
-    **{f"writing {n}": _SMALL | {"length": n} for n in (16, 32, 64, 128, 256)},
+    **{f"writing {n}": _SMALL | {"length": n} for n in (16, 64, 256, 512)},
     "tiny training": _SMALL | {"vocabulary": 50, "width": 8, "length": 8, "words": 5},
     "tiny writing 8": _SMALL | {"vocabulary": 50, "width": 8, "length": 8},
 }
@@ -228,7 +228,7 @@ def train_ours(s):
     return lambda: model.train_on_batch(x)
 
 
-def train_torch(s):
+def train_torch(s, compiled=False):
     """The same with ``nn.TransformerEncoderLayer``, dropout where ours has it."""
     import torch
     from torch import nn
@@ -243,6 +243,8 @@ def train_torch(s):
         layer, s["layers"], nn.LayerNorm(s["width"]), enable_nested_tensor=False
     )
     drop, parameters = nn.Dropout(0.1), [table, places, *body.parameters()]
+    if compiled:
+        body = torch.compile(body)
     optimizer = torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)
     x = torch.tensor(batch(s)).long()
     seen = nn.functional.pad(x, (1, 0), value=text.BOS)
@@ -290,8 +292,8 @@ def write_ours(s, cached=True):
     return lambda: decoding.greedy(model, s["batch"], max_length=s["length"])
 
 
-def write_torch(s, cached=True):
-    """The same by hand in plain PyTorch: greedy, the cache growing by a place a step."""
+def write_torch(s, cached=True, compiled=False):
+    """The same by hand in PyTorch: greedy, the cache growing by a place a step."""
     import torch
     from torch.nn import functional as F
 
@@ -302,27 +304,32 @@ def write_torch(s, cached=True):
     def normed(x, scale, shift):
         return F.layer_norm(x, scale.shape, scale, shift, 1e-5)
 
+    def step(words, caches, t):
+        seen = words[:, -1:] if cached else words
+        x = table[seen] + (places[t : t + 1] if cached else places[: t + 1])
+        after = []
+        for i, (a, b, qkv, qkv_0, out, out_0, c, d, *wide) in enumerate(blocks):
+            parts = (normed(x, a, b) @ qkv + qkv_0).unflatten(-1, (3, s["heads"], -1))
+            q, k, v = parts.permute(2, 0, 3, 1, 4)
+            if cached and caches:
+                k, v = (torch.cat(p, 2) for p in zip(caches[i], (k, v), strict=True))
+            after.append((k, v))
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=not cached)
+            x = x + mixed.transpose(1, 2).flatten(2) @ out + out_0
+            hidden = F.gelu(normed(x, c, d) @ wide[0] + wide[1], approximate="tanh")
+            x = x + hidden @ wide[2] + wide[3]
+        logits = normed(x[:, -1], *last) @ table.T
+        logits[:, [text.PAD, text.BOS]] = -torch.inf
+        return torch.cat([words, logits.argmax(1, keepdim=True)], 1), after
+
+    if compiled:
+        step = torch.compile(step, dynamic=True)
+
     @torch.inference_mode()
     def write():
-        words = torch.full((s["batch"], 1), text.BOS)
-        caches = [None] * len(blocks)
+        words, caches = torch.full((s["batch"], 1), text.BOS), []
         for t in range(s["length"]):
-            seen = words[:, -1:] if cached else words
-            x = table[seen] + (places[t : t + 1] if cached else places[: t + 1])
-            for i, (a, b, qkv, qkv_0, out, out_0, c, d, *wide) in enumerate(blocks):
-                parts = (normed(x, a, b) @ qkv + qkv_0).unflatten(-1, (3, s["heads"], -1))
-                q, k, v = parts.permute(2, 0, 3, 1, 4)
-                if cached:
-                    if caches[i]:
-                        k, v = (torch.cat(p, 2) for p in zip(caches[i], (k, v), strict=True))
-                    caches[i] = k, v
-                mixed = F.scaled_dot_product_attention(q, k, v, is_causal=not cached)
-                x = x + mixed.transpose(1, 2).flatten(2) @ out + out_0
-                hidden = F.gelu(normed(x, c, d) @ wide[0] + wide[1], approximate="tanh")
-                x = x + hidden @ wide[2] + wide[3]
-            logits = normed(x[:, -1], *last) @ table.T
-            logits[:, [text.PAD, text.BOS]] = -torch.inf
-            words = torch.cat([words, logits.argmax(1, keepdim=True)], 1)
+            words, caches = step(words, caches, t)
         return words[:, 1:].numpy()
 
     return write
@@ -331,6 +338,7 @@ def write_torch(s, cached=True):
 MAKERS = {
     "ours": lambda s: train_ours(s) if "words" in s else write_ours(s),
     "torch": lambda s: train_torch(s) if "words" in s else write_torch(s),
+    "torch, compiled": lambda s: (train_torch if "words" in s else write_torch)(s, compiled=True),
     "ours, no cache": lambda s: write_ours(s, cached=False),
     "torch, no cache": lambda s: write_torch(s, cached=False),
 }
@@ -341,7 +349,9 @@ def speed(rounds, steps, shapes):
     results = {}
     for shape in shapes:
         s, pairs = SHAPES[shape], [("ours", "torch")]
-        if shape[-1].isdigit():
+        if not shape[-1].isdigit():
+            pairs += [("ours", "torch, compiled")]
+        else:
             pairs += [("ours", "ours, no cache"), ("torch", "torch, no cache")]
         names = list(dict.fromkeys(name for pair in pairs for name in pair))
         tokens = s["batch"] * (s["words"] + 1 if "words" in s else s["length"])

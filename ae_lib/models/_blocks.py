@@ -59,17 +59,22 @@ class Block(layers.Layer):
         mixed = ops.dot_product_attention(query, key, value, mask=sees, is_causal=causal)
         return self.finish(x, mixed, memory, training)
 
-    def step(self, x, cache, position, memory=None):
+    def step(self, x, cache, position, memory=None, in_place=False):
         """One position, x (n, 1, width), after those in the cache.
 
         Args:
             cache: keys and values, each (n, heads, length, width / heads).
             position: int (n,).
+            in_place: write to one place of the cache alone, the first sentence's. XLA does that
+                without a copy; elsewhere choosing between the old and the new is faster.
         """
         query, *new = (ops.transpose(part, (0, 2, 1, 3)) for part in self.query_key_value(x))
         places, position = ops.arange(cache[0].shape[2], dtype="int32"), position[:, None]
         here = (places == position)[:, None, :, None]
-        key, value = cache = tuple(ops.where(here, a, b) for a, b in zip(new, cache, strict=True))
+        key, value = cache = tuple(
+            ops.slice_update(old, (0, 0, position[0, 0], 0), part) if in_place
+            else ops.where(here, part, old) for old, part in zip(cache, new, strict=True)
+        )  # fmt: skip
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * query.shape[-1] ** -0.5
         seen = (places <= position)[:, None, None]
         weights = ops.softmax(ops.where(seen, ops.cast(scores, "float32"), _UNSEEN))

@@ -288,7 +288,7 @@ def _read(model, blocks, norm, tokens, training):
 def _no_words(model, n):
     """The state before the first of ``n`` sentences' words.
 
-    The position int (n,), and each block's empty cache: keys and values
+    The position int (n,), the same for all, and each block's empty cache: keys and values
     (n, heads, length, width / heads).
     """
     shape = (n, model.heads, model.length, model.width // model.heads)
@@ -297,12 +297,14 @@ def _no_words(model, n):
 
 
 def _step(model, state, tokens, memory):
-    """One word: the logits and the state after."""
+    """One word: the logits and the state after. All are at one position."""
     position, caches = state
+    backend, wanted = keras.backend.backend(), getattr(model, "decodes_by_xla", False)
+    in_place = backend == "jax" or (backend == "tensorflow" and wanted)
     table, here = (ops.cast(w, model.compute_dtype) for w in (model.embedding, model.positions))
     x = (ops.take(table, tokens, axis=0) + ops.take(here, position, axis=0))[:, None]
     after = []
     for block, cache, part in zip(model.blocks, caches, memory, strict=True):
-        x, cache = block.step(x, cache, position, part)
+        x, cache = block.step(x, cache, position, part, in_place)
         after.append(cache)
     return model.logits(model.norm(x)[:, 0]), (position + 1, after)
