@@ -39,3 +39,32 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path, monkeypatch):
     assert rows[0] != rows[1]
     with pytest.raises(SystemExit, match="holds a run of other settings"):
         run(tmp_path / "cut", dtype="mixed_bfloat16")
+
+
+def test_captions_are_new_short_and_no_signs(tmp_path):
+    known = data.load_pairs("train", size="full")[0].english.upper()
+    stamps = {
+        "animals/cat.txt": "A very  round cat.\nde.utf8=Eine Katze.\nfr.utf8=Un chat tout rond.\n",
+        "animals/again.txt": "A very round cat.\nfr.utf8=Un chat.\n",
+        "animals/dog.txt": "A very round dog.\nde.utf8=Ein Hund.\n",  # no French
+        "animals/ant.txt": "An ant.\nfr.utf8=Une fourmi.\n",  # two words
+        "people/known.txt": f"{known}\nfr.utf8=Tom.\n",
+        "symbols/p.txt": "The letter p.\nfr.utf8=La lettre p.\n",
+        "people/empty.txt": "",
+    }
+    for name, content in stamps.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content, "utf8")
+    assert translation.read_captions(tmp_path) == {"A very round cat.": ["Un chat."]}
+
+
+def test_the_record_of_captions_is_whole():
+    record = data.load_record("captions")
+    groups = ("all words seen", "an unseen word")
+    assert sum(record["captions"][group] for group in groups) == record["captions"]["all"]
+    rows = record["systems"]
+    assert rows["a random sentence"]["bleu"] < rows["copy of the source"]["bleu"]
+    for row in rows.values():
+        between = sorted([row[group]["chrf"] for group in groups])
+        assert between[0] <= row["chrf"] <= between[1]
+    assert set(record["p_beside_this_model"]) <= set(rows)
