@@ -1,5 +1,6 @@
 """What all tests share: one backend, no screen, the small scale, and no skipping in CI."""
 
+import gc
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -30,3 +31,14 @@ def pytest_runtest_makereport(item, call):
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     return _no_skip((yield))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def swept():
+    """What a module leaves is collected once; what stays alive is not looked at again.
+
+    TensorFlow keeps much of each model. Late in a stage one look at all of it took 80 s.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
