@@ -13,8 +13,7 @@ compressor, by validation.
 ``captions`` translates text of another kind with the shipped model and its rivals: what the
 stamps of Tux Paint, a painting program for children, show ("A red-nosed reindeer."). They come
 with people's translations, in Debian's package ``tuxpaint-stamps-default``; unpack it, nothing of
-it is shipped. Those of 3 to 10 words are taken that no training sentence equals, but for the
-folder ``symbols``: its letters, coins and signs follow a few patterns ("The letter p.").
+it is shipped. Those of 3 to 10 words are taken that no training sentence equals.
 """
 
 import argparse
@@ -219,25 +218,31 @@ def ship(options):
 
 
 def read_captions(folder):
-    """``{English: [French]}`` of all stamps with a translation, 3 to 10 words, none known."""
+    """Captions of 3 to 10 words that are no training sentence, with their French.
+
+    Returns:
+        ``(found, patterns)``: ``{English: [French]}``, and which of them are of letters, coins
+        and signs, whose captions follow a few patterns ("The letter p.").
+    """
     known = {pair.english.lower() for pair in data.load_pairs("train", size="full")}
-    found = {}
-    for path in sorted(p for p in folder.rglob("*.txt") if "symbols" not in p.parts):
+    found, patterns = {}, set()
+    for path in sorted(folder.rglob("*.txt")):
         first, *lines = path.read_text("utf8").splitlines() or [""]
         english = text.normalise(first)
         french = [line.split("=", 1)[1] for line in lines if line.startswith("fr.utf8=")]
         if french and 3 <= len(english.split()) <= 10 and english.lower() not in known:
             found.setdefault(english, [text.normalise(french[0])])
-    return found
+            if "symbols" in path.parts:
+                patterns.add(english)
+    return found, patterns
 
 
 def captions(options):
     """The shipped model and its rivals on captions of pictures; a record."""
-    found, train = read_captions(options.stamps), data.load_pairs("train", size="full")
+    (found, patterns), train = read_captions(options.stamps), data.load_pairs("train", size="full")
     # The word list and the memory are the chapter's own.
     names = ("words", "learn_dictionary", "word_by_word", "remembered")
-    given = {"pairs": {"train": train}}
-    chapter = definitions("09", *names, given=given)
+    chapter = definitions("09", *names, given={"pairs": {"train": train}})
     chapter["dictionary"] = chapter["learn_dictionary"](train[:40_000])
     chapter["tfidf"] = chapter["TfidfVectorizer"](token_pattern=r"\w+|\?", ngram_range=(1, 2))
     chapter["memory"] = chapter["tfidf"].fit_transform([pair.english for pair in train])
@@ -249,29 +254,36 @@ def captions(options):
         "word by word": [chapter["word_by_word"](e) for e in asked],
         "translation memory": chapter["remembered"](asked),
         "this model, greedy": translator.translate(asked, 1),
-        "this model": translator.translate(asked),
+        "this model, beam": translator.translate(asked),
     }
-    table = {name: scores(texts, found, DRAWS) for name, texts in systems.items()}
     known = {w for pair in train for w in chapter["words"](pair.english)}
     strange = np.array([not set(chapter["words"](e)) <= known for e in asked])
-    parts = {"all words seen": np.flatnonzero(~strange), "an unseen word": np.flatnonzero(strange)}
-    for part, rows in parts.items():
-        some = {asked[i]: found[asked[i]] for i in rows}
-        for name, texts in systems.items():
-            table[name][part] = scores([texts[i] for i in rows], some)
-    rivals = ("this model", "translation memory", "word by word")
+    pattern = np.array([e in patterns for e in asked])
+    parts = {"all": strange | True, "no patterns": ~pattern, "all words seen": ~pattern & ~strange,
+             "an unseen word": ~pattern & strange}  # fmt: skip
+    record = {part: compared(systems, found, np.flatnonzero(rows)) for part, rows in parts.items()}
+    things = [i for i in range(len(asked)) if not pattern[i]]
+    examples = [{"english": asked[i], "french": found[asked[i]][0],
+                 **{name: texts[i] for name, texts in systems.items()}}
+                for i in things[:: len(things) // 6][:6]]  # fmt: skip
+    write_record(options.out / "captions.json", "python -m benchmarks.translation captions",
+                 what="Captions of Tux Paint's stamps, English to French.", captions=record,
+                 examples=examples)  # fmt: skip
+
+
+def compared(systems, found, rows):
+    """Scores of all systems on some sentences, and p beside the model, of a paired bootstrap."""
+    some = {e: french for i, (e, french) in enumerate(found.items()) if i in set(rows)}
+    picked = {name: [texts[i] for i in rows] for name, texts in systems.items()}
+    rivals = ("this model, beam", "translation memory", "word by word")
     _, tested = PairedTest(
-        [(name, systems[name]) for name in rivals], {"BLEU": BLEU(), "chrF": CHRF()},
-        [[french for (french,) in found.values()]], test_type="bs", n_samples=DRAWS,
+        [(name, picked[name]) for name in rivals], {"BLEU": BLEU(), "chrF": CHRF()},
+        [[french for (french,) in some.values()]], test_type="bs", n_samples=DRAWS,
     )()  # fmt: skip
     p = {name: {k: float(row[i].p_value) for k, row in tested.items() if k != "System"}
          for i, name in enumerate(rivals) if i}  # fmt: skip
-    examples = [{"english": e, "french": found[e][0], **{n: t[i] for n, t in systems.items()}}
-                for i, e in enumerate(asked) if i % (len(asked) // 6) == 3][:6]  # fmt: skip
-    write_record(options.out / "captions.json", "python -m benchmarks.translation captions",
-                 what="Captions of Tux Paint's stamps, English to French.",
-                 captions={"all": len(asked), **{k: len(rows) for k, rows in parts.items()}},
-                 systems=table, p_beside_this_model=p, examples=examples)  # fmt: skip
+    table = {name: scores(texts, some) for name, texts in picked.items()}
+    return {"sentences": len(rows), "systems": table, "p_beside_this_model": p}
 
 
 def main():

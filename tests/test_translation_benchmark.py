@@ -41,7 +41,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path, monkeypatch):
         run(tmp_path / "cut", dtype="mixed_bfloat16")
 
 
-def test_captions_are_new_short_and_no_signs(tmp_path):
+def test_captions_are_new_and_short(tmp_path):
     known = data.load_pairs("train", size="full")[0].english.upper()
     stamps = {
         "animals/cat.txt": "A very  round cat.\nde.utf8=Eine Katze.\nfr.utf8=Un chat tout rond.\n",
@@ -55,16 +55,20 @@ def test_captions_are_new_short_and_no_signs(tmp_path):
     for name, content in stamps.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content, "utf8")
-    assert translation.read_captions(tmp_path) == {"A very round cat.": ["Un chat."]}
+    found, patterns = translation.read_captions(tmp_path)
+    assert found == {"A very round cat.": ["Un chat."], "The letter p.": ["La lettre p."]}
+    assert patterns == {"The letter p."}
 
 
 def test_the_record_of_captions_is_whole():
-    record = data.load_record("captions")
-    groups = ("all words seen", "an unseen word")
-    assert sum(record["captions"][group] for group in groups) == record["captions"]["all"]
-    rows = record["systems"]
-    assert rows["a random sentence"]["bleu"] < rows["copy of the source"]["bleu"]
-    for row in rows.values():
-        between = sorted([row[group]["chrf"] for group in groups])
-        assert between[0] <= row["chrf"] <= between[1]
-    assert set(record["p_beside_this_model"]) <= set(rows)
+    captions = data.load_record("captions")["captions"]
+    counts = {part: row["sentences"] for part, row in captions.items()}
+    assert counts["no patterns"] == counts["all words seen"] + counts["an unseen word"]
+    assert counts["no patterns"] < counts["all"]
+    for row in captions.values():
+        rows = row["systems"]
+        assert rows["a random sentence"]["chrf"] < rows["copy of the source"]["chrf"]
+        assert set(row["p_beside_this_model"]) <= set(rows)
+    for name, row in captions["no patterns"]["systems"].items():
+        parts = [captions[part]["systems"][name]["chrf"] for part in (*counts,)[2:]]
+        assert min(parts) <= row["chrf"] <= max(parts)
