@@ -121,9 +121,7 @@ def torch_translator(w):
 
     def first(tokens):
         there = tokens != 0
-        packed = rnn.pack_padded_sequence(
-            embed[tokens.T], there.sum(1), enforce_sorted=False
-        )  # fmt: skip
+        packed = rnn.pack_padded_sequence(embed[tokens.T], there.sum(1), enforce_sorted=False)
         values, (ends, _) = reader(packed)
         values = rnn.pad_packed_sequence(values, total_length=tokens.shape[1])[0].transpose(0, 1)
         ends = torch.cat([*ends], 1)
@@ -243,7 +241,7 @@ def autoencoder(rounds):
 
 
 def translator(rounds):
-    """The four rungs of the translator, of English sentences like length."""
+    """The last four rungs, climbed by the translator with English validation sentences."""
     import ae_lib
 
     shipped = ae_lib.pretrained("translate-en-fr")

@@ -147,7 +147,8 @@ class TransformerLM(_Transformer):
     def initial_state(self, n):
         """The state before the first word of ``n`` sentences: see ``ae_lib.decoding``.
 
-        A cache of each block's keys and values, as long as there are positions.
+        A cache of each block's keys and values, as long as there are positions. All sentences are
+        written side by side: at each step all have equally many words.
         """
         return _no_words(self, n)
 
