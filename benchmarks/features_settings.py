@@ -1,5 +1,7 @@
 """Learning curves, leaks, nested cross-validation: a part of ``benchmarks.features``."""
 
+import itertools
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -17,7 +19,7 @@ from ae_lib import models
 from benchmarks.features import coded, images
 
 RUNGS, SETTING_DRAWS, ROWS = (50, 100, 200, 400, 800, 1600), range(20), 60
-LEAK_DRAWS = range(10)  # each trains six autoencoders
+LEAK_DRAWS = range(30)  # each trains eleven autoencoders
 TWO = (0, 6)  # T-shirts and shirts
 
 
@@ -84,38 +86,28 @@ def leak(draw):
     result = {}
     for name, step in steps.items():
         blind = name != "selection"  # it fits without labels, once for both kinds of them
-        for kind, known in labels.items():
-            scores = {"inside": [], "outside": [], **({"as many": []} if blind else {})}
-            for train, held in folds.split(rows, labels["real"] if blind else known):
-                seen = {"inside": rows[train], "outside": rows, "as many": [*rows[train], *spare]}
-                for arm, found in scores.items():
-                    fitted = _fitted(
-                        step, draw, seen[arm], known, train if arm == "inside" else None
-                    )
-                    z = fitted.transform(x[rows])
-                    found.append(last.fit(z[train], known[train]).score(z[held], known[held]))
-            scores = {arm: np.mean(found) for arm, found in scores.items()}
-            if kind == "real":
-                fitted = _fitted(step, draw, rows, known, None)
-                z = fitted.transform(x[rows])
-                hits = last.fit(z, known).predict(fitted.transform(x[others]))
-                scores["truth"] = (hits == (y[others] == TWO[1])).mean()
-            result[f"{name}, {kind}"] = {k: round(float(v), 4) for k, v in scores.items()}
+        for kinds in (("real", "random"),) if blind else (("real",), ("random",)):
+            known = labels[kinds[0]]
+            whole = clone(step).fit(x[rows], known)
+            scores = {kind: {} for kind in kinds}
+            for train, held in folds.split(rows, known):
+                inside = clone(step).fit(x[rows[train]], known[train])
+                fitted = {"inside": inside, "outside": whole}
+                if blind:
+                    fitted["as many"] = clone(step).fit(x[[*rows[train], *spare]])
+                for arm, kind in itertools.product(fitted, kinds):
+                    z, own = fitted[arm].transform(x[rows]), labels[kind]
+                    hits = last.fit(z[train], own[train]).score(z[held], own[held])
+                    scores[kind].setdefault(arm, []).append(hits)
+            means = {k: {arm: np.mean(found) for arm, found in scores[k].items()} for k in kinds}
+            if "real" in means:
+                hits = last.fit(whole.transform(x[rows]), known).predict(
+                    whole.transform(x[others])
+                )
+                means["real"]["truth"] = (hits == (y[others] == TWO[1])).mean()
+            for kind, row in means.items():
+                result[f"{name}, {kind}"] = {k: round(float(v), 4) for k, v in row.items()}
     return result
-
-
-_FITTED = {}
-
-
-def _fitted(step, draw, seen, known, train):
-    """The step fitted on these rows; what looks at no label is fitted once and kept."""
-    x = images()[0][0]
-    if isinstance(step, SelectKBest):
-        return clone(step).fit(x[seen], known if train is None else known[train])
-    key = (type(step).__name__, draw, tuple(seen))
-    if key not in _FITTED:
-        _FITTED[key] = clone(step).fit(x[list(seen)])
-    return _FITTED[key]
 
 
 def nested(draw):
