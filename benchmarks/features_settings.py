@@ -19,7 +19,7 @@ from ae_lib import models
 from benchmarks.features import coded, images
 
 RUNGS, SETTING_DRAWS, ROWS = (50, 100, 200, 400, 800, 1600), range(20), 60
-LEAK_DRAWS = range(30)  # each trains eleven autoencoders
+LEAK_DRAWS = range(10)  # each trains eleven autoencoders
 TWO = (0, 6)  # T-shirts and shirts
 
 

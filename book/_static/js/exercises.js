@@ -47,13 +47,14 @@
   });
 
   const loaded = {};
-  const load = (file) => (loaded[file] ||= new Promise((resolve, reject) => {
+  const load = (file, brings) => (loaded[file] ||= new Promise((resolve, reject) => {
     const version = document.querySelector("script[src*='book.js']").src.split("?")[1] || "";
-    const script = make("script", { src: `${home}_static/${file}?${version}`, onload: resolve });
+    const script = make("script", { src: `${home}_static/${file}?${version}` });
     script.onerror = () => {
       loaded[file] = undefined;
       reject(new Error("This part of the page could not be loaded. Are you offline? Try again."));
     };
+    script.onload = () => (window[brings] ? resolve() : script.onerror()); // a sign-in page, say
     document.head.append(script);
   }));
 
@@ -89,7 +90,13 @@
     let elsewhere = false; // another page has changed the answer, and kept it
     const changed = (change) => {
       if (name && !elsewhere) write(name, change);
-      verdict.firstElementChild?.classList.add("ae-stale");
+      outdate();
+    };
+    const outdate = () => {
+      const told = verdict.firstElementChild;
+      if (!told || told.classList.contains("ae-stale")) return;
+      told.classList.add("ae-stale");
+      told.append(make("span", { textContent: " (Said before your last change.)" }));
     };
     const tell = (words, share, running) => {
       if (busy.textContent !== words) busy.textContent = words;
@@ -101,29 +108,36 @@
     const written = () => (fields ? fromFields(record, form.values) : editor.text);
     async function check() {
       if (go.ariaDisabled === "true") return;
+      const two = fields && Object.values(form.values).find((value) => THOUSANDS.test(value.trim()));
+      if (two) {
+        say("todo", `${two}: write ${two.replaceAll(",", "")} or ${two.replace(",", ".")}; the comma can mean either.`);
+        return;
+      }
       const source = written();
+      let ran = "";
       go.ariaDisabled = "true"; // and not disabled: it keeps the focus
       say();
       printed.hidden = true;
       tell("Loading Python …");
       try {
-        await load("live.js");
+        await load("live.js", "AE_RUN");
         const asked = { source, name, answer: record.answer, given: record.given };
         const found = await AE_RUN(asked, tell);
         const chosen = fields?.some(({ options, letters }) => options.length || letters.length);
         const unread = fields && found.text.startsWith("Your code stopped");
+        if (!name && !found.text) ran = found.printed ? "It ran." : "It ran, and printed nothing.";
         say(found.state, unread ? "Write a number, or a formula in Python such as 2 * np.log(3)."
           : found.state === "todo" && chosen ? "Not answered yet: choose first." : found.text);
         const at = document.activeElement?.closest(".ae-live"); // the reader may be at another one
         if (!at || at === box) verdict.scrollIntoView({ block: "nearest" });
         printed.textContent = found.printed;
         printed.hidden = !found.printed;
-        if (written() !== source) verdict.firstElementChild?.classList.add("ae-stale");
+        if (written() !== source) outdate();
         else if (found.line && editor) editor.show(found.line);
         if (found.state === "right") write(name, { solved: true });
       } catch (error) { say("wrong", error.message); }
       if (document.activeElement === halt) go.focus();
-      tell(kept ? "" : "This browser does not keep your answers. Copy this one before you leave the page.");
+      tell(kept ? ran : "This browser does not keep your answers. Copy this one before you leave the page.");
       go.ariaDisabled = "false";
     }
 
@@ -132,7 +146,7 @@
       begin.ariaDisabled = "true"; // and not disabled: it keeps the focus
       begin.focus(); // where a click gives it none
       try {
-        await load("editor.js");
+        await load("editor.js", "AE_EDITOR");
         editor = AE_EDITOR(form, {
           text: (name && read(name).code) || record.code,
           label: `${name ? `Your answer to ${label}` : "Code to change"}. Escape, then Tab, leaves the editor.`,
@@ -151,6 +165,7 @@
     function answering() {
       cell.classList.add("ae-answering");
       [begin.hidden, go.hidden, reset.hidden] = [true, false, false];
+      if (editor) bar.append(make("span", { className: "ae-live-keys", textContent: "Escape, then Tab, leaves the editor." }));
     }
 
     function again() {
@@ -198,6 +213,8 @@
       elsewhere = false;
     });
   }
+
+  const THOUSANDS = /^-?[1-9]\d{0,2},\d{3}$/; // a comma for thousands, or for decimals
 
   // --- A prediction's fields, by their keys, and the code that they stand for. Letters of which
   // none is ticked are "none": an answer, too.
@@ -279,7 +296,7 @@
     const list = make("div");
     const said = make("p", { role: "status" });
     addEventListener("storage", () => draw());
-    const draw = () => list.replaceChildren(...AE_CHAPTERS.map((chapter) => make("details", {},
+    const draw = () => list.replaceChildren(...AE_CHAPTERS.map((chapter, i) => make("details", { open: Boolean(list.children[i]?.open) },
       make("summary", { textContent: `${chapter.number}. ${chapter.title} (${solvedIn(chapter)} of ${chapter.exercises.length} solved)` }),
       make("ul", {}, ...chapter.exercises.map(({ name, at, label, title }) => make("li", {},
         make("a", { href: `${home}${chapter.page}#${at}`, textContent: `${label} (${title})` }),

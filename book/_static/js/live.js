@@ -44,7 +44,7 @@
     const parts = await Promise.all(AE_PYTHON.parts.map(async ({ file, size: own }) => {
       const content = await part(file);
       loaded += own;
-      tell(`Loading Python, ${(size / 1e6).toFixed(0)} MB …`, loaded / size);
+      tell(`Loading Python, ${(size / 1e6).toFixed(0)} MB …`, loaded / size, true);
       return content;
     }));
     const whole = new Blob(parts);
@@ -60,7 +60,10 @@
   async function start(tell) {
     files ||= load(tell);
     files.catch(() => { files = undefined; });
-    const held = await files;
+    tell("Loading Python …", undefined, true);
+    const held = await Promise.race([files, new Promise((resolve, reject) => {
+      stop = () => { files = undefined; reject(new Error("Stopped.")); };
+    })]);
     tell("Starting Python …", undefined, true);
     const address = URL.createObjectURL(new Blob([AE_WORKER], { type: "text/javascript" }));
     const begun = new Worker(address);
@@ -89,7 +92,6 @@
   }
 
   async function answer(asked, tell) {
-    tell("Loading Python …");
     worker ||= start(tell);
     let ready;
     try { ready = await worker; } catch (error) { worker = undefined; throw error; }
