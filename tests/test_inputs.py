@@ -176,7 +176,7 @@ SIZES = {
     "steps": lambda n: training.cosine_schedule(0.1, n),
     "items": lambda n: training.steps_per_epoch(n, 1),
     "roofline": lambda n: training.measure_roofline(rounds=n),
-    "columns": lambda n: plotting.montage(X, columns=n),
+    "columns": lambda n: plotting.figure(columns=n),
     "digits": lambda n: claims.format_measured(1.5, n),
     "code_size": lambda n: models.dense_autoencoder((6, 4), n),
     "filters": lambda n: models.conv_autoencoder(filters=(8, n)),
@@ -291,7 +291,6 @@ REFUSED = [
         lambda: plotting.image_grid({str(i): X[: 1 + i % 3] for i in range(10**4)}),
         "rows: expected",
     ),
-    (lambda: plotting.montage(X, gap=-1), "gap: expected a whole number of at least 0"),
     (lambda: plotting.show(None, "caption", alt="alt", name="x " * 10**6), "name: expected"),
     *((lambda h=h: drawn(h), "histories: expected") for h in ({}, {"loss": [1]}, {"A": {}}, [1])),
     (lambda: models.conv_autoencoder(upsampling="x" * 10**6), "upsampling: got 'xx"),
@@ -309,7 +308,9 @@ ODD = [SPLIT, {"a": X}, {1, 2}, iter(X), "text", [X, None], [X[0], X[0, :3]], np
 
 
 @pytest.mark.parametrize("x", ODD)
-@pytest.mark.parametrize("use", [MODEL.encode, lambda x: metrics.mse(x, x), plotting.montage])
+@pytest.mark.parametrize(
+    "use", [MODEL.encode, lambda x: metrics.mse(x, x), lambda x: plotting.image_grid({"a": x})]
+)
 def test_what_is_no_array_is_named(use, x):
     refused(lambda: use(x), "expected an array of numbers, got ", error=TypeError)
 
