@@ -192,7 +192,6 @@ def test_every_size_has_one_message(use, n):
 
 BUILD = {
     "dense": lambda: models.dense_autoencoder((8, 8), 3, (8,)),
-    "sparse": lambda: models.dense_autoencoder((8, 8), 3, code_regularizer="l1"),
     "contractive": lambda: models.ContractiveAutoencoder((8, 8), 3),
     "transposed": lambda: models.conv_autoencoder((8, 8), 3, (4,)),
     "resize": lambda: models.conv_autoencoder((8, 8, 1), 3, (4,), upsampling="resize"),
