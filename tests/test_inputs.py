@@ -193,9 +193,8 @@ def test_every_size_has_one_message(use, n):
 BUILD = {
     "dense": lambda: models.dense_autoencoder((8, 8), 3, (8,)),
     "contractive": lambda: models.ContractiveAutoencoder((8, 8), 3),
-    "transposed": lambda: models.conv_autoencoder((8, 8), 3, (4,)),
-    "resize": lambda: models.conv_autoencoder((8, 8, 1), 3, (4,), upsampling="resize"),
-    "subpixel": lambda: models.conv_autoencoder((8, 8), None, (4,), upsampling="subpixel"),
+    "convolutional": lambda: models.conv_autoencoder((8, 8), 3, (4,)),
+    "without a dense layer": lambda: models.conv_autoencoder((8, 8, 1), None, (4,)),
 }
 SETTINGS = [
     ("dtype_policy", "mixed_bfloat16"),
@@ -292,7 +291,6 @@ REFUSED = [
     ),
     (lambda: plotting.show(None, "caption", alt="alt", name="x " * 10**6), "name: expected"),
     *((lambda h=h: drawn(h), "histories: expected") for h in ({}, {"loss": [1]}, {"A": {}}, [1])),
-    (lambda: models.conv_autoencoder(upsampling="x" * 10**6), "upsampling: got 'xx"),
     (lambda: claims.claim("text", [0.5] * 10**5, False), "Not so in this run: text"),
     (lambda: claims.glue("name", HUGE, "x" * 10**6), "name: "),
 ]
