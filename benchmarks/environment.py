@@ -1,4 +1,4 @@
-"""Where a measurement was made: hardware, versions, commit and date."""
+"""What a record has besides its numbers: hardware, versions, commit and date."""
 
 import datetime
 import importlib.metadata
@@ -6,6 +6,8 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+
+import numpy as np
 
 from ae_lib._files import write_json
 
@@ -44,6 +46,11 @@ def environment():
         "commit": _commit(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def short(x, digits=4):
+    """So many significant digits, for a record: a float, or nested lists of floats."""
+    return np.vectorize(lambda y: float(f"{y:.{digits}g}"))(np.asarray(x, "f8")).tolist()
 
 
 def gpu():
