@@ -7,9 +7,8 @@ listing with either half of its mask. ``duel`` gives the listing and the final m
 data, as many parameters and the same seconds. In both, each arm has its own learning rate: the
 best on validation sentences after a whole run with ``TUNING_SEED``, by nats a token in the
 repairs and by right tokens in the duel. The search halves and doubles the rate until the best
-lies between two worse ones. The scores are of test sentences.
-``text_code_size`` trains the final model with codes of several sizes. The records have the parts'
-names; the chapter shows them.
+lies between two worse ones. The scores are of test sentences. ``text_code_size`` trains the final
+model with codes of several sizes. The records have the parts' names; the chapter shows them.
 Finished runs are kept at once, so an interrupted script continues where it stopped.
 
 In the repairs the listing's one-hot rows times a matrix are looked up as rows of that matrix:
