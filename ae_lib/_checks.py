@@ -12,14 +12,14 @@ _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
-def brief(value, length=80):
-    """``repr(value)`` in one line of at most ``length`` characters, for messages."""
+def brief(value):
+    """``repr(value)`` in one line of at most 80 characters, for messages."""
     value = value.item() if isinstance(value, np.generic) else value
     try:
         text = " ".join(_REPR.repr(value).split())
     except Exception:  # whatever stands behind it, the message must still come
         text = f"<{type(value).__name__}>"
-    return shorten(text, length)
+    return shorten(text, 80)
 
 
 def shorten(text, length=300):
@@ -182,11 +182,11 @@ def _shape_hint(shape, wanted, name):
     return ""
 
 
-def sizes(values, name, *, least=1):
-    """Return ``values`` as a tuple of whole numbers of at least ``least``."""
+def sizes(values, name):
+    """Return ``values`` as a tuple of whole numbers of at least 1."""
     if isinstance(values, str) or not np.iterable(values):
         raise TypeError(f"{name}: expected several whole numbers in brackets, got {brief(values)}")
-    return tuple(as_size(value, name, least=least) for value in values)
+    return tuple(as_size(value, name) for value in values)
 
 
 def as_size(value, name, *, least=1):
@@ -236,14 +236,14 @@ def same_shape(a, b, names=("x", "reconstruction")):
         )
 
 
-def as_tokens(tokens, name, vocabulary_size, pad=0):
-    """Return ``tokens`` as int32 (n, T), T ≥ 1, or say what is wrong with them.
+def as_tokens(tokens, name, vocabulary_size):
+    """Return ``tokens`` as int32 (n, T), T ≥ 1, padded with 0, or say what is wrong with them.
 
     Raises:
         TypeError: not whole numbers.
         ValueError: not two axes, an id outside the vocabulary, padding before a word.
     """
     array = as_whole(tokens, name, ndim=2, low=0, high=vocabulary_size - 1)
-    if ((array[:, :-1] == pad) & (array[:, 1:] != pad)).any():
-        raise ValueError(f"{name}: padding ({pad}) stands before a word; pad on the right")
-    return array if array.shape[1] else np.full((len(array), 1), pad, "int32")
+    if ((array[:, :-1] == 0) & (array[:, 1:] != 0)).any():
+        raise ValueError(f"{name}: padding (0) stands before a word; pad on the right")
+    return array if array.shape[1] else np.zeros((len(array), 1), "int32")

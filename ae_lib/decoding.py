@@ -27,6 +27,7 @@ import numpy as np
 from keras import ops
 
 from ae_lib._checks import as_batch, as_size, as_whole, positive_number, to_array
+from ae_lib.models._blocks import writes_by_xla
 from ae_lib.text import BOS, EOS, PAD
 
 MAX_LENGTH = 48
@@ -260,15 +261,10 @@ def _loop_of(model, max_length, structure, draw):
     if loops is None:
         loops = {}
         object.__setattr__(model, "_loops", loops)  # past Keras: no layer of the model
-    key = (max_length, repr(structure), draw, _by_xla(model))
+    key = (max_length, repr(structure), draw, writes_by_xla(model))
     if key not in loops:
         loops[key] = _Loop(model, max_length, structure, draw)
     return loops[key]
-
-
-def _by_xla(model):
-    wanted = getattr(model, "decodes_by_xla", False)
-    return bool(wanted) and keras.backend.backend() == "tensorflow"
 
 
 class _Loop(keras.Model):
@@ -280,7 +276,7 @@ class _Loop(keras.Model):
         object.__setattr__(self, "structure", structure)  # past Keras, which wraps lists
         self.built = True
         # XLA's large products are slower on a CPU than TensorFlow's own.
-        self.compile(jit_compile=_by_xla(model))
+        self.compile(jit_compile=writes_by_xla(model))
         self.by_jax = None
 
     def build(self, input_shape=None):

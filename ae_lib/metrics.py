@@ -6,9 +6,11 @@ floats or NumPy arrays, so that they never enter a training graph. They compute 
 
 import numpy as np
 
-from ae_lib._checks import as_batch, as_size, positive_number, same_shape, to_array
+from ae_lib._checks import as_batch, as_size, same_shape, to_array
 
 _ROWS = 4096  # codes that pass a decoder at once
+_EPSILON = 1e-7  # a probability's least distance from 0 and 1
+_ACTIVE = 0.01  # least variance of a number of the code that counts as active
 
 
 def mse(x, reconstruction):
@@ -41,19 +43,17 @@ def _batch(array, name, **options):
     return as_batch(array, name, dtype="float64", **options)
 
 
-def bernoulli_nll(x, probability, eps=1e-7):
+def bernoulli_nll(x, probability):
     """Negative log-likelihood in nats per item of values in [0, 1] under Bernoulli pixels.
 
     For x in {0, 1} a likelihood; for grey values the usual "binary cross-entropy", whose
-    minimum is still at probability = x but not zero.
+    minimum is still at probability = x but not zero. Probabilities are kept 1e-7 from 0 and 1.
 
     Raises:
-        ValueError: shapes differ, a value lies outside [0, 1], or ``eps`` outside (0, 0.5).
+        ValueError: shapes differ, or a value lies outside [0, 1].
     """
-    if not 1 - positive_number(eps, "eps") < 1 or eps >= 0.5:
-        raise ValueError(f"eps: expected a number from 1e-15 to 0.5, got {eps}")
     x, p = _batch(x, "x", low=0, high=1), _batch(probability, "probability", low=0, high=1)
-    p = p.clip(eps, 1 - eps)
+    p = p.clip(_EPSILON, 1 - _EPSILON)
     same_shape(x, p, ("x", "probability"))
     nats = -(x * np.log(p) + (1 - x) * np.log1p(-p))
     return float(nats.reshape(len(x), -1).sum(1).mean())
@@ -79,10 +79,13 @@ def roc(normal_scores, anomaly_scores):
     return false_positive, true_positive, float(roc_auc_score(truth, scores))
 
 
-def psnr(x, reconstruction, peak=1.0):
-    """Peak signal-to-noise ratio in decibels, ``10 log10(peak² / mse)``; inf when equal."""
-    error, peak = mse(x, reconstruction), positive_number(peak, "peak")
-    return float("inf") if error == 0 else float(10 * np.log10(peak**2 / error))
+def psnr(x, reconstruction):
+    """Peak signal-to-noise ratio in decibels, ``10 log10(1 / mse)``; inf when equal.
+
+    The peak is 1: values are to lie in [0, 1].
+    """
+    error = mse(x, reconstruction)
+    return float("inf") if error == 0 else float(10 * np.log10(1 / error))
 
 
 # -- Codes with a distribution: q(z | x) = N(mean, diag(exp(log_variance))), p(z) = N(0, I) ------
@@ -233,45 +236,42 @@ def ais(log_likelihood, code_size, n, steps=1000, seed=0, start=None):
     return log_weight
 
 
-def mutual_information(mean, log_variance, samples_per_item=1, seed=0):
+def mutual_information(mean, log_variance, seed=0):
     """Mutual information of an item's number and its code under q, an estimate in nats, float.
 
-    The mean over codes z of log q(z | x) − log q(z), q(z) being the mean over the N given items
-    (Hoffman & Johnson 2016). Both terms use the same codes: where all items have one
-    distribution the result is exactly 0. It is never above ln N: N items can say no more.
+    The mean over codes z, one an item, of log q(z | x) − log q(z), q(z) being the mean over the
+    N given items (Hoffman & Johnson 2016). Both terms use the same codes: where all items have
+    one distribution the result is exactly 0. It is never above ln N: N items can say no more.
 
     Args:
         mean, log_variance: (N, k).
 
     Raises:
-        TypeError, ValueError: ``samples_per_item`` below 1; shapes differ, empty, NaN.
+        ValueError: shapes differ, an array is empty or holds NaN.
     """
     mean, log_variance = _posterior(mean, log_variance)
-    samples, rng, total = (
-        as_size(samples_per_item, "samples_per_item"),
-        np.random.default_rng(seed),
-        0.0,
-    )
-    for i in np.tile(np.arange(len(mean)), samples):
+    rng, total = np.random.default_rng(seed), 0.0
+    for i in range(len(mean)):
         z = mean[i] + np.exp(log_variance[i] / 2) * rng.standard_normal(mean.shape[1])
         log_q = -0.5 * ((z - mean) ** 2 / np.exp(log_variance) + log_variance).sum(1)
         log_q -= log_q[i]
         most = log_q.max()  # at least 0
         total += np.log(len(mean)) - most - np.log(np.exp(log_q - most).sum())
-    return float(min(total / (samples * len(mean)), np.log(len(mean))))  # not above by rounding
+    return float(min(total / len(mean), np.log(len(mean))))  # not above by rounding
 
 
-def active_units(mean, threshold=0.01):
+def active_units(mean):
     """How many of the code's numbers have a mean that varies with the item (Burda et al. 2016).
+
+    It varies if its variance over the items is above 0.01.
 
     Args:
         mean: means of q(z | x), (n, k), n ≥ 2.
-        threshold: least variance over the items, ≥ 0, that counts as active.
     """
-    mean, threshold = _batch(mean, "mean", ndim=2), positive_number(threshold, "threshold")
+    mean = _batch(mean, "mean", ndim=2)
     if len(mean) < 2:
         raise ValueError("mean: one item has no variance; expected at least two")
-    return int((mean.var(0) > threshold).sum())
+    return int((mean.var(0) > _ACTIVE).sum())
 
 
 # -- Samples against real items -----------------------------------------------------------------

@@ -12,7 +12,6 @@ from ae_lib._checks import as_size
 from ae_lib.text import BOS, EOS, PAD, UNK
 
 _FALLBACK = np.array([0, 0.5, 1.0, 1.5])  # discounts where a corpus is too small to say
-_LONGEST = 48  # pieces that a sample has at most
 
 
 class KneserNey:
@@ -133,35 +132,6 @@ class KneserNey:
             table.spread(context, p)
         return p, (grams,)
 
-    def sample(self, n=1, seed=0):
-        """Sentences that the model writes: list of n str of at most 48 pieces.
-
-        Raises:
-            TypeError, ValueError: ``n`` or ``seed`` is no whole number ≥ 0.
-            RuntimeError: ``fit`` was not called.
-        """
-        rng = np.random.default_rng(as_size(seed, "seed", least=0))
-        return [self._written(rng) for _ in range(as_size(n, "n", least=0))]
-
-    def _written(self, rng):
-        ids, tables = [], self._fitted()
-        while len(ids) < _LONGEST and (not ids or ids[-1] != EOS):
-            # The last k tokens' numbers, k = 0, 1, …: the contexts, from none to the longest.
-            contexts, seen = [0], [BOS, *ids]
-            for k in range(1, min(self.order, len(seen) + 1)):
-                context = 0
-                for table, word in zip(tables, seen[-k:], strict=False):
-                    context = int(table.find(np.array([context]), np.array([word]))[0])
-                contexts.append(context)
-            word = None
-            for table, context in reversed(list(zip(tables, contexts, strict=False))):
-                if word is None and context >= 0:
-                    word = table.draw(context, rng)
-            if word is None:  # the uniform distribution
-                word = int(rng.choice(np.delete(np.arange(len(self.vocabulary)), [PAD, UNK, BOS])))
-            ids.append(word)
-        return self.vocabulary.decode([i for i in ids if i != EOS])
-
     def _probability(self, words, place):
         """Of each token after those before it, float64; of <bos> any number."""
         p = np.full(len(words), 1 / (len(self.vocabulary) - 3))  # not <pad>, <unk>, <bos>
@@ -224,10 +194,3 @@ class _Table:
         at = np.arange(len(each)) - np.repeat(np.cumsum(count) - count, count) + first[each]
         p[rows] *= self.back[here][:, None]
         p[rows[each], self.keys[at] % self.size] += self.left[at] / self.total[here[each]]
-
-    def draw(self, context, rng):
-        """A token that follows the context; None: the order below is to draw."""
-        start, end = np.searchsorted(self.keys, [context * self.size, (context + 1) * self.size])
-        chance = np.cumsum(self.left[start:end])
-        at = np.searchsorted(chance, rng.random() * self.total[context])
-        return int(self.keys[start + at] % self.size) if at < end - start else None

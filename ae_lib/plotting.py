@@ -144,30 +144,7 @@ def _shorter(number):
     return text.rstrip("0").rstrip(".")
 
 
-def montage(images, columns=None, gap=2):
-    """Lay images out in one array, NaN (transparent) between them.
-
-    Args:
-        images: float (n, height, width) in any range.
-        columns: images a row; default: all in one row.
-        gap: pixels between them.
-
-    Returns:
-        float32 (rows·(height+gap) − gap, columns·(width+gap) − gap).
-    """
-    images, gap = as_batch(images, "images", ndim=3), as_size(gap, "gap", least=0)
-    n, height, width = images.shape
-    columns = n if columns is None else as_size(columns, "columns")
-    rows = -(-n // columns)
-    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap)
-    sheet = np.full(shape, np.nan, "float32")
-    for i, image in enumerate(images):
-        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        sheet[top : top + height, left : left + width] = image
-    return sheet
-
-
-def image_grid(rows, *, low=0.0, high=1.0, width=7.2):
+def image_grid(rows, *, low=0.0, high=1.0):
     """A figure with one labelled row of images for each entry.
 
     Args:
@@ -180,27 +157,37 @@ def image_grid(rows, *, low=0.0, high=1.0, width=7.2):
 
     Raises:
         TypeError: no dict, or no images.
-        ValueError: rows of different length, or without images; pictures in 0–255 when
-            ``high`` is 1.
+        ValueError: rows of different length, without images, or of another shape; pictures in
+            0–255 when ``high`` is 1.
     """
     if not isinstance(rows, Mapping):
         raise TypeError(f"rows: expected {{label: images}}, got {type(rows).__name__}")
-    rows = {k: as_batch(images, f"rows[{brief(k)}]") for k, images in rows.items()}
+    rows = {k: _pictures(images, f"rows[{brief(k)}]") for k, images in rows.items()}
     for label, images in rows.items():
         if high == 1 and in_bytes(images):
             raise ValueError(f"rows[{brief(label)}]: up to {images.max():g}; divide by 255")
     counts = {label: len(images) for label, images in rows.items()}
     if len(set(counts.values())) != 1:
         raise ValueError(f"rows: expected as many images in each, got {brief(counts)}")
-    each = (width - 1.3) / next(iter(counts.values()))
-    fig, axes = figure(len(rows), height=max(0.35, each) * len(rows) + 0.1, width=width)
+    each = (7.2 - 1.3) / next(iter(counts.values()))  # inches, without the labels
+    fig, axes = figure(len(rows), height=max(0.35, each) * len(rows) + 0.1)
     for axis, (label, images) in zip(np.atleast_1d(axes), rows.items(), strict=True):
-        axis.imshow(
-            montage(images[..., 0] if images.shape[3:] == (1,) else images), vmin=low, vmax=high
-        )
+        axis.imshow(_in_a_row(images), vmin=low, vmax=high)
         axis.set_ylabel(label, rotation=0, ha="right", va="center")
         hide_axes(axis)
     return fig
+
+
+def _pictures(images, name):
+    """Images as float32 (n, height, width); a last axis of one channel is taken off."""
+    images = as_batch(images, name)
+    return as_batch(images[..., 0] if images.shape[3:] == (1,) else images, name, ndim=3)
+
+
+def _in_a_row(images):
+    """The images (n, height, width) side by side, two columns of NaN (transparent) between."""
+    apart = np.pad(images, ((0, 0), (0, 0), (0, 2)), constant_values=np.nan)
+    return np.hstack(apart)[:, :-2]
 
 
 def hide_axes(axis):
@@ -211,14 +198,15 @@ def hide_axes(axis):
         spine.set_visible(False)
 
 
-def learning_curves(axis, histories, *, log=True):
-    """Draw training (thin) and validation (thick) loss per epoch.
+def learning_curves(axis, histories):
+    """Draw training (thin) and validation (thick) loss per epoch, on a logarithmic axis.
+
+    The axis is linear if a loss is not above 0.
 
     Args:
         axis: where.
         histories: ``{label: history}`` as returned by ``ae_lib.training.fit``. From the
             eleventh on, whose colours have been before, numbers mark the lines.
-        log: logarithmic loss axis; linear all the same if a loss is not above 0.
 
     Raises:
         TypeError: no such dict.
@@ -238,5 +226,5 @@ def learning_curves(axis, histories, *, log=True):
         axis.plot(epochs, history["loss"], lw=1, ls="--", label=f"{label}, training", **style)
         if "val_loss" in history:
             axis.plot(epochs, history["val_loss"], ls="-", label=f"{label}, held out", **style)
-    axis.set(xlabel="epoch", ylabel="loss", yscale="log" if log and lowest > 0 else "linear")
+    axis.set(xlabel="epoch", ylabel="loss", yscale="log" if lowest > 0 else "linear")
     axis.legend()

@@ -1,12 +1,13 @@
-"""Where a measurement was made: hardware, versions, commit and date."""
+"""What a record has besides its numbers: hardware, versions, commit and date."""
 
 import datetime
 import importlib.metadata
 import os
 import platform
 import subprocess
-import sys
 from pathlib import Path
+
+import numpy as np
 
 from ae_lib._files import write_json
 
@@ -47,14 +48,17 @@ def environment():
     }
 
 
-def gpu():
-    """The machine's NVIDIA GPUs, or None.
+def short(x, digits=4):
+    """So many significant digits, for a record: a float, or nested lists of floats."""
+    return np.vectorize(lambda y: float(f"{y:.{digits}g}"))(np.asarray(x, "f8")).tolist()
 
-    ``nvidia-smi`` is asked; where it is missing, PyTorch or JAX, if one is loaded already.
+
+def gpu():
+    """The machine's NVIDIA GPUs, as ``nvidia-smi`` knows them, or None.
 
     Returns:
-        dict: ``name`` (str), ``count`` (int), ``memory_bytes`` of one (int) and ``driver``
-        (str); the last two None where nobody knows.
+        dict: ``name`` (str), ``count`` (int), ``memory_bytes`` of one (int, or None where the
+        driver does not say) and ``driver`` (str).
     """
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version"]
     try:
@@ -67,23 +71,12 @@ def gpu():
         )
         rows = [line.split(", ") for line in done.stdout.splitlines() if line.count(", ") == 2]
     except (OSError, subprocess.SubprocessError):
-        rows = []
-    if rows:
-        name, mebibytes, driver = rows[0]
-        memory = int(mebibytes) * 2**20 if mebibytes.isdecimal() else None
-        return _device(name, len(rows), memory, driver)
-    if "torch" in sys.modules and (cuda := sys.modules["torch"].cuda).is_available():
-        memory = cuda.get_device_properties(0).total_memory
-        return _device(cuda.get_device_name(0), cuda.device_count(), memory)
-    if "jax" in sys.modules:
-        found = [d for d in sys.modules["jax"].devices() if d.platform in ("gpu", "cuda")]
-        if found:
-            return _device(found[0].device_kind, len(found))
-    return None
-
-
-def _device(name, count, memory=None, driver=None):
-    return {"name": name, "count": count, "memory_bytes": memory, "driver": driver}
+        return None
+    if not rows:
+        return None
+    name, mebibytes, driver = rows[0]
+    memory = int(mebibytes) * 2**20 if mebibytes.isdecimal() else None
+    return {"name": name, "count": len(rows), "memory_bytes": memory, "driver": driver}
 
 
 def _in_words(device):
@@ -92,7 +85,7 @@ def _in_words(device):
     words = device["name"] if device["count"] == 1 else f"{device['count']} × {device['name']}"
     if device["memory_bytes"]:
         words += f", {device['memory_bytes'] / 2**30:.0f} GiB"
-    return words + (f", driver {device['driver']}" if device["driver"] else "")
+    return f"{words}, driver {device['driver']}"
 
 
 def _processor():

@@ -12,6 +12,8 @@ from functools import partial
 
 import numpy as np
 
+from benchmarks.environment import short
+
 QUESTIONS = {}
 
 
@@ -278,11 +280,6 @@ def filled(rows, size, widths, rng):
     rows = np.concatenate([rows, rows[rng.integers(len(rows), size=size - len(rows))]])
     width = next(w for w in widths if w >= rows.shape[1])
     return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
-
-
-def short(number):
-    """Four digits, for a record."""
-    return float(f"{number:.4g}")
 
 
 def set_precision(backend, precision):

@@ -1,4 +1,4 @@
-"""PyTorch's own LSTM (cuDNN on a GPU), which the GPU benchmark compares the book's models with."""
+"""PyTorch's own LSTM (cuDNN on a GPU), which the benchmarks compare the book's models with."""
 
 import time
 
@@ -67,12 +67,12 @@ class Layer(nn.Module):
         return (self.last(tokens) - 1).square().mean()
 
 
-def trainer(model, tokens):
+def trainer(model, tokens, fused=True):
     """A function from a number of steps, forward, backward, clipping and Adam, all on one batch,
-    to ``(seconds a step, mean loss)``."""
+    to ``(seconds a step, mean loss)``. ``fused``: Adam updates all weights in a few kernels."""
     model.to(device())
     batch = torch.tensor(np.asarray(tokens), device=device()).long()
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=fused)
 
     def run(steps):
         losses, start = [], time.perf_counter()

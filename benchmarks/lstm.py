@@ -115,43 +115,11 @@ def ours(s):
 
 def torch_(s):
     """PyTorch's nn.LSTM, in a model of the same shape."""
-    import torch
-    from torch import nn
+    from benchmarks import gpu_torch
 
-    class Autoencoder(nn.Module):
-        def __init__(self):
-            super().__init__()
-            v, u, e = s["vocabulary"], s["units"], s["embedding"]
-            self.embedding = nn.Embedding(v, e)
-            self.encoder = nn.LSTM(e, u, batch_first=True)
-            self.decoder = nn.LSTM(e, u, batch_first=True)
-            self.to_code, self.to_h = nn.Linear(2 * u, u), nn.Linear(u, u)
-            self.to_c, self.to_word = nn.Linear(u, u), nn.Linear(u, e)
-            self.bias = nn.Parameter(torch.zeros(v))
-
-        def forward(self, words, seen):
-            _, (h, c) = self.encoder(self.embedding(words.flip(1)))
-            code = self.to_code(torch.cat([h, c], -1))
-            state = torch.tanh(self.to_h(code)), self.to_c(code)
-            outputs, _ = self.decoder(self.embedding(seen), state)
-            return self.to_word(outputs) @ self.embedding.weight.T + self.bias
-
-    model = Autoencoder()
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    x = torch.tensor(sentences(s)).long()
-    seen = nn.functional.pad(x, (1, 0), value=2)
-    target = nn.functional.pad(x, (0, 1), value=3)
-
-    def step():
-        optimizer.zero_grad()
-        logits = model(x, seen)
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten())
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        return loss.item()
-
-    return step
+    model = gpu_torch.TextAutoencoder({**s, "precision": "float32"})
+    run = gpu_torch.trainer(model, sentences(s), fused=False)
+    return lambda: run(1)
 
 
 MAKERS = {
@@ -163,11 +131,12 @@ MAKERS = {
 }
 
 
-def serve(step, warmup=6):
-    """Take as many steps as each line of the input says; print their median seconds."""
+def serve(step, warmup=6, ready=lambda: "ready"):
+    """Say what ``ready`` gives after some steps; then take as many as each line of the input says
+    and print their median seconds."""
     for _ in range(warmup):
         step()
-    print("ready", flush=True)
+    print(ready(), flush=True)
     for line in sys.stdin:
         seconds = []
         for _ in range(int(line)):
@@ -178,22 +147,36 @@ def serve(step, warmup=6):
 
 
 @contextlib.contextmanager
-def waiting(shape, name, module="benchmarks.lstm"):
-    """A model in a process of its own: a function from a number of steps to seconds."""
-    command = [sys.executable, "-m", module, "--serve", shape, name]
+def server(*command):
+    """A module in a process of its own that comes to ``serve``.
+
+    Gives what it says first, and a function from a number of steps to seconds.
+    """
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as run:
-        if run.stdout.readline() != "ready\n":
-            raise RuntimeError(f"{name} did not start")
+    with subprocess.Popen(
+        [sys.executable, "-m", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as run:
 
         def take(steps):
             run.stdin.write(f"{steps}\n")
             run.stdin.flush()
             return float(run.stdout.readline())
 
-        yield take
+        yield run.stdout.readline().strip(), take
         run.stdin.close()
+
+
+@contextlib.contextmanager
+def waiting(shape, name, module="benchmarks.lstm"):
+    """A model in a process of its own: a function from a number of steps to seconds."""
+    with server(module, "--serve", shape, name) as (first, take):
+        if first != "ready":
+            raise RuntimeError(f"{name} did not start")
+        yield take
 
 
 def quiet(rounds):

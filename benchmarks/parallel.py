@@ -28,7 +28,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.environment import RECORDS, write_record
+from benchmarks.environment import RECORDS, short, write_record
 
 HIDDEN = {"narrow": (64,), "wide": (1024,)}
 SHARES = (32, 256)  # images of each worker
@@ -81,8 +81,8 @@ def summary(rounds, parameters):
     results = {"points": [], "scaling": []}
     for point, seconds in rounds.items():
         row = dict(zip(("width", "workers", "cores", "batch"), point, strict=True))
-        row["steps_per_second"] = _short(1 / middle[point])
-        results["points"].append({**row, "rounds": [_short(s) for s in seconds]})
+        row["steps_per_second"] = short(1 / middle[point], 3)
+        results["points"].append({**row, "rounds": short(seconds, 3)})
     for width, count in parameters.items():
         for share in SHARES:
             both, two = (width, 1, 2, 2 * share), (width, 2, 2, 2 * share)
@@ -92,18 +92,14 @@ def summary(rounds, parameters):
             pairs = list(zip(strong, weak, rounds[two], strict=True))
             row["strong_efficiency"] = _spread([one / (2 * t) for one, _, t in pairs])
             row["weak_efficiency"] = _spread([one / t for _, one, t in pairs])
-            row["over_one_process_on_both_cores"] = _short(middle[both] / middle[two])
+            row["over_one_process_on_both_cores"] = short(middle[both] / middle[two], 3)
             results["scaling"].append(row)
     return results
 
 
 def _spread(values):
     spread = {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
-    return {name: _short(value) for name, value in spread.items()}
-
-
-def _short(value):
-    return float(f"{value:.3g}")
+    return {name: short(value, 3) for name, value in spread.items()}
 
 
 def main():

@@ -1,22 +1,20 @@
 """The listing of chapter 07 repaired one thing at a time, and listing against final model.
 
-    python -m benchmarks.repairs [ladder codes duel]
+    python -m benchmarks.repairs [repairs text_code_size duel]
 
-``ladder`` trains every stage from the same seeds with the same number of updates, and the
+``repairs`` trains every stage from the same seeds with the same number of updates, and the
 listing with either half of its mask. ``duel`` gives the listing and the final model the same
 data, as many parameters and the same seconds. In both, each arm has its own learning rate: the
 best on validation sentences after a whole run with ``TUNING_SEED``, by nats a token in the
-ladder and by right tokens in the duel. The search halves and doubles the rate until the best
-lies between two worse ones. The scores are of test sentences.
-``codes`` trains the final model with codes of several sizes. Writes ``repairs.json``,
-``duel.json`` and ``text_code_size.json`` to ``ae_lib/data/records``, which the chapter shows.
+repairs and by right tokens in the duel. The search halves and doubles the rate until the best
+lies between two worse ones. The scores are of test sentences. ``text_code_size`` trains the final
+model with codes of several sizes. The records have the parts' names; the chapter shows them.
 Finished runs are kept at once, so an interrupted script continues where it stopped.
 
-In the ladder the listing's one-hot rows times a matrix are looked up as rows of that matrix:
+In the repairs the listing's one-hot rows times a matrix are looked up as rows of that matrix:
 the same numbers in less time. The duel trains it on one-hot arrays, as it is written.
 """
 
-import argparse
 import time
 
 import keras
@@ -25,8 +23,7 @@ from keras import layers, ops
 
 from ae_lib import data, decoding, text, training
 from ae_lib.models import LSTM, Seq2SeqAutoencoder
-from benchmarks.environment import RECORDS, write_record
-from benchmarks.kept import Kept, search
+from benchmarks.kept import measure_parts, search
 
 WORDS, LONGEST, UNITS, EMBEDDING = 2000, 7, 256, 128  # as in chapters/07
 EPOCHS, BATCH, SEEDS = 8, 128, (0, 1, 2)
@@ -223,11 +220,10 @@ def climb(switches, optimizer, rate, seed, rows, held_out):
     }
 
 
-def ladder():
-    """Every stage with its own rate and every seed."""
+def repairs(kept):
+    """Test scores of free running, after the same number of updates."""
     _, train, valid, test = corpus()
-    rows, kept = framed(train), Kept(RECORDS / "repairs.part")
-    runs, rate = {}, FIRST_RATE
+    rows, runs, rate = framed(train), {}, FIRST_RATE
 
     for name, switches, optimizer in stages():
 
@@ -243,8 +239,7 @@ def ladder():
             **{k: [score[k] for score in scores] for k in ("exact", "tokens", "rare", "nats")},
         }
     halves = {name: runs.pop(name) for name in HALVES}
-    record = {
-        "what": "test scores of free running, after the same number of updates",
+    return {
         "stages": list(runs),
         **{key: [run[key] for run in runs.values()] for key in halves[HALVES[0]]},
         "halves": halves,
@@ -254,8 +249,6 @@ def ladder():
         "epochs": EPOCHS,
         "batch_size": BATCH,
     }
-    keep("repairs", record)
-    kept.remove()
 
 
 class OneHot(keras.utils.PyDataset):
@@ -363,14 +356,12 @@ def pace(rows, train):
     return {**took, "ratio": float(np.median(np.divide(took["ours"], took["listing"])))}
 
 
-def duel():
-    """The same data, parameters and seconds for the listing and for the final model.
-
-    The final model makes ``DUEL_UPDATES`` updates; the listing as many as it makes in that time,
-    by ``pace``. So the scores do not depend on how busy the machine is.
-    """
+def duel(kept):
+    """Test scores of free running after the same seconds of training."""
+    # The final model makes DUEL_UPDATES updates; the listing as many as it makes in that time, by
+    # ``pace``. So the scores do not depend on how busy the machine is.
     _, train, valid, test = corpus()
-    rows, kept = framed(train), Kept(RECORDS / "duel.part")
+    rows = framed(train)
     milliseconds = kept.get("pace", pace, rows, train)
     updates = {"listing": round(DUEL_UPDATES * milliseconds["ratio"]), "ours": DUEL_UPDATES}
     results = {}
@@ -392,22 +383,18 @@ def duel():
             "tried": {str(k): -round(v, 4) for k, v in tried.items()},
             **{k: [score[k] for score in scores] for k in scores[0]},
         }
-    record = {
-        "what": "test scores of free running after the same seconds of training",
+    return {
         "milliseconds": milliseconds,
         "seeds": SEEDS,
         "tuning": {"what": "validation tokens right, by rate", "seed": TUNING_SEED},
         **results,
         "sentences": {"train": len(train), "validation": len(valid), "test": len(test)},
     }
-    keep("duel", record)
-    kept.remove()
 
 
-def codes():
-    """The chapter's model with codes of several sizes."""
+def text_code_size(kept):
+    """Held-out sentences repeated exactly by free running, by code size."""
     _, train, valid, _ = corpus()
-    kept = Kept(RECORDS / "text_code_size.part")
 
     def run(size, seed):
         training.set_seed(seed)
@@ -418,16 +405,13 @@ def codes():
         return score(write_freely(model, valid), valid)["exact"]
 
     exact = [[kept.get(f"{k}/{seed}", run, k, seed) for seed in SEEDS] for k in CODE_SIZES]
-    record = {
-        "what": "held-out sentences repeated exactly by free running, by code size",
+    return {
         "code_sizes": CODE_SIZES,
         "seeds": SEEDS,
         "exact": exact,
         "epochs": EPOCHS,
         "sentences": {"train": len(train), "validation": len(valid)},
     }
-    keep("text_code_size", record)
-    kept.remove()
 
 
 def write_freely(model, ids):
@@ -437,17 +421,8 @@ def write_freely(model, ids):
     return np.where(words == text.EOS, text.PAD, words)
 
 
-def keep(name, record):
-    """Write a record with where it was made."""
-    part = {"repairs": "ladder", "text_code_size": "codes"}.get(name, name)
-    write_record(RECORDS / f"{name}.json", f"python -m benchmarks.repairs {part}", **record)
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", default=["ladder", "codes", "duel"])
-    for name in parser.parse_args().what:
-        {"ladder": ladder, "codes": codes, "duel": duel}[name]()
+    measure_parts((repairs, text_code_size, duel), "benchmarks.repairs", __doc__)
 
 
 if __name__ == "__main__":

@@ -19,16 +19,12 @@ of the cost does not depend on the quantity.
 import argparse
 import contextlib
 import json
-import os
 import resource
-import statistics
-import subprocess
-import sys
-import time
 
 import numpy as np
 
-from benchmarks.environment import RECORDS, write_record
+from benchmarks.environment import RECORDS, short, write_record
+from benchmarks.lstm import serve, server
 
 BASE = {"length": 12, "vocabulary": 4000, "batch": 64, "units": 256}
 VALUES = {
@@ -40,8 +36,8 @@ VALUES = {
 EMBEDDING, STEPS, RESAMPLES = 256, 5, 2000
 
 
-def serve(length, vocabulary, batch, units, warmup=4):
-    """Print the bytes by which peak memory rose; then, for each line read, a step's seconds."""
+def point(length, vocabulary, batch, units):
+    """Serve as a point: first the bytes by which peak memory rose."""
     import keras
 
     from ae_lib import training
@@ -55,16 +51,7 @@ def serve(length, vocabulary, batch, units, warmup=4):
     model = Seq2SeqAutoencoder(vocabulary, units, EMBEDDING, units)
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
     x = np.random.default_rng(0).integers(4, vocabulary, (batch, length)).astype("int32")
-    for _ in range(warmup):
-        model.train_on_batch(x)
-    print(_peak() - before, flush=True)
-    for _ in sys.stdin:
-        seconds = []
-        for _ in range(STEPS):
-            start = time.perf_counter()
-            model.train_on_batch(x)
-            seconds.append(time.perf_counter() - start)
-        print(statistics.median(seconds), flush=True)
+    serve(lambda: model.train_on_batch(x), warmup=4, ready=lambda: _peak() - before)
 
 
 def _peak():
@@ -101,34 +88,29 @@ def summary(values, work, rounds, peaks):
 
     def interval(x):
         """The middle 95 % over resamples (first axis): [low, high], for each point if many."""
-        return _short(np.percentile(x, (2.5, 97.5), 0).T)
+        return short(np.percentile(x, (2.5, 97.5), 0).T)
 
     lines = np.array([line(work, row) for row in again])
     a, b = line(work, middle)
     return {
         "values": values.astype(int).tolist(),
-        "seconds": _short(middle),
+        "seconds": short(middle),
         "seconds_interval": interval(again),
-        "seconds_exponent": _short(fit(values, middle)),
+        "seconds_exponent": short(fit(values, middle)),
         "exponent_interval": interval([fit(values, row) for row in again]),
-        "local_slopes": _short(np.diff(np.log(middle)) / np.diff(np.log(values))),
+        "local_slopes": short(np.diff(np.log(middle)) / np.diff(np.log(values))),
         "local_slopes_interval": interval(np.diff(np.log(again)) / np.diff(np.log(values))),
         "operations": work.astype(int).tolist(),
         "fit": {
-            "a": _short(a),
-            "b": _short(b),
+            "a": short(a),
+            "b": short(b),
             "a_interval": interval(lines[:, 0]),
             "b_interval": interval(lines[:, 1]),
-            "largest_relative_error": _short(np.abs((a + b * work) / middle - 1).max()),
+            "largest_relative_error": short(np.abs((a + b * work) / middle - 1).max()),
         },
         "bytes": [int(x) for x in peaks],
-        "bytes_exponent": _short(fit(values, peaks)),
+        "bytes_exponent": short(fit(values, peaks)),
     }
-
-
-def _short(x):
-    """Four significant digits: a float, or nested lists of floats."""
-    return np.vectorize(lambda y: float(f"{y:.4g}"))(np.asarray(x, "f8")).tolist()
 
 
 def kept(rounds):
@@ -137,50 +119,34 @@ def kept(rounds):
     return rounds[quiet], int((~quiet).sum())
 
 
-@contextlib.contextmanager
-def waiting(sizes):
-    """A point's process: its bytes, and a function that gives one round's seconds."""
-    command = [sys.executable, "-m", "benchmarks.scaling", "--one", json.dumps(sizes)]
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as run:
-        peak = int(run.stdout.readline())
-
-        def take():
-            run.stdin.write("\n")
-            run.stdin.flush()
-            return float(run.stdout.readline())
-
-        yield peak, take
-        run.stdin.close()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--one", type=json.loads, help="sizes as JSON")
     options = parser.parse_args()
     if options.one:
-        serve(**options.one)
+        point(**options.one)
         return
     points = [{**BASE, key: value} for key, values in VALUES.items() for value in values]
     points = [p for i, p in enumerate(points) if p not in points[:i]]  # the base once
     with contextlib.ExitStack() as stack:
-        served = [stack.enter_context(waiting(p)) for p in points]
-        rounds = np.array([[take() for _, take in served] for _ in range(options.rounds)])
+        ask = ("benchmarks.scaling", "--one")
+        served = [stack.enter_context(server(*ask, json.dumps(p))) for p in points]
+        rounds = np.array([[take(STEPS) for _, take in served] for _ in range(options.rounds)])
     every, (rounds, dropped) = rounds, kept(rounds)
     results = {}
     for key, values in VALUES.items():
         at = [points.index({**BASE, key: value}) for value in values]
         work = [operations(**points[i]) for i in at]
-        results[key] = summary(values, work, rounds[:, at], [served[i][0] for i in at])
+        peaks = [int(served[i][0]) for i in at]
+        results[key] = summary(values, work, rounds[:, at], peaks)
         print(key, json.dumps(results[key]))
     write_record(
         RECORDS / "scaling.json",
         "python -m benchmarks.scaling",
         what=__doc__.splitlines()[0],
         unit="seconds a step; bytes",
-        rounds={"measured": options.rounds, "dropped": dropped, "seconds": _short(every)},
+        rounds={"measured": options.rounds, "dropped": dropped, "seconds": short(every)},
         points=points,
         results={"base": BASE, **results},
     )

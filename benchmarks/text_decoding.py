@@ -33,7 +33,7 @@ import time
 
 import numpy as np
 
-from benchmarks.environment import RECORDS, write_record
+from benchmarks.environment import RECORDS, short, write_record
 from benchmarks.lstm import interval
 
 BATCH = 512
@@ -293,21 +293,21 @@ def measure(model, given, kind, rounds, rungs=None):
 
     def over(one, other):
         ratios = speeds[one] / speeds[other]
-        return {"median": _short(np.median(ratios)), "interval": interval(ratios)}
+        return {"median": short(np.median(ratios), 3), "interval": interval(ratios)}
 
     return {
         "sentences": len(given),
         "batch": BATCH,
         "tokens_per_sentence": float((expected != 0).sum(1).mean()),
-        "sentences_per_second": {k: _short(statistics.median(v)) for k, v in speeds.items()},
+        "sentences_per_second": {k: short(statistics.median(v), 3) for k, v in speeds.items()},
         "compiled_over": {
-            k: _short(np.median(speeds["compiled"] / v))
+            k: short(np.median(speeds["compiled"] / v), 3)
             for k, v in speeds.items()
             if k != "compiled"
         },
         "batched_over_torch": over("batched", "torch"),
         "compiled_over_torch_compiled": over("compiled", "torch, compiled"),
-        "rounds": {k: [_short(x) for x in row] for k, row in zip(names, table, strict=True)},
+        "rounds": {k: short(row, 3) for k, row in zip(names, table, strict=True)},
         "dropped": int((~quiet).sum()),
         "same_tokens": "all rungs, every sentence, asserted",
     }
@@ -318,10 +318,6 @@ def same(found, expected, name):
     for row, right in zip(found, expected, strict=False):
         if row != right[right != 0].tolist():
             raise AssertionError(f"{name} wrote {row}, the compiled loop {right.tolist()}")
-
-
-def _short(x):
-    return float(f"{x:.3g}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
     python -m benchmarks.text_vae [--folder build/text_vae]       hours on two cores, or a GPU
     python -m benchmarks.text_vae --arms plain "free bits"        a part, beside another process
-    python -m benchmarks.text_vae --ptb DIR                       a GPU; prints, writes no record
     python -m benchmarks.text_vae --dry-run [--out FOLDER]
 
 Every arm sees the same sentences in as many updates of all or a part of its weights: what the
@@ -10,13 +9,9 @@ pretrained encoder's autoencoder and the aggressive encoder take, their VAEs lac
 learning rate is the best of ``rates`` on seed 0, by the validation sentences'
 importance-weighted bound (a language model's: its exact value). Test sentences are scored once a
 run. Every run is a file in ``--folder``: the same command goes on where it was cut off.
-
-``--ptb`` takes ptb.train.txt, ptb.valid.txt and ptb.test.txt in the sizes of Li et al. (2019); the
-optimizer and the number of epochs are ours.
 """
 
 import argparse
-import collections
 import itertools
 import json
 import os
@@ -31,7 +26,7 @@ from keras import ops
 
 from ae_lib import data, decoding, metrics, models, text, training
 from ae_lib._files import write_json
-from ae_lib.text import EOS, PAD, UNK
+from ae_lib.text import EOS, PAD
 from benchmarks.environment import RECORDS, write_record
 
 SETTINGS = {
@@ -48,10 +43,6 @@ DRY = {
     "epochs": 4, "batch_size": 32, "rates": [1.6e-2], "seeds": [0], "draws": 6, "scored": 40,
     "validation_draws": 3, "validated": 40,
 }  # fmt: skip
-PTB = {
-    "embedding_size": 256, "dropout": 0.5, "min_count": 1, "sentences": None, "epochs": 40,
-    "edges": [10, 16, 20, 24, 28, 32, 40, 64, 83], "scored": None, "validated": 1000,
-}  # fmt: skip
 FREE = {"free_bits": 8.0, "free_bits_of": "number"}
 ARMS = {
     "plain": {},
@@ -66,36 +57,18 @@ ARMS = {
     "language model": {"wider": False},  # the decoder without its code
     "language model, as many weights": {"wider": True},
 }
-PUBLISHED = {
-    "plain": {"nll": 101, "kl": 0.0},
-    "pretrained encoder, free bits": {"nll": 102.4, "kl": 6.5, "active_units": 32},
-    "source": "Li et al. (2019); nats per sentence over 82,430 test tokens",
-}
 
 
 class Corpus:
     """Rows of ids, padded, of three parts; how many different ids there are."""
 
-    def __init__(self, s, folder=None, vocabulary=None):
-        parts = ("train", "validation", "test")
-        if folder is None:
-            most = s["sentences"]
-            texts = {part: data.load_sentences(part, size="full")[:most] for part in parts}
-            self.texts = texts["train"]
-            built = text.Vocabulary.build
-            self.vocabulary = vocabulary or built(self.texts, min_count=s["min_count"])
-            rows = {part: self.vocabulary.encode_all(texts[part]) for part in parts}
-            self.size = len(self.vocabulary)
-        else:
-            names = {"train": "train", "validation": "valid", "test": "test"}
-            lines = {p: (folder / f"ptb.{names[p]}.txt").read_text("utf8") for p in parts}
-            words = collections.Counter(lines["train"].split())
-            ids = {w: i for i, w in enumerate((w for w in words if w != "<unk>"), EOS + 1)}
-            self.size = len(ids) + EOS + 1
-            rows = {
-                p: [[ids.get(w, UNK) for w in line.split()] for line in lines[p].splitlines()]
-                for p in parts
-            }
+    def __init__(self, s):
+        parts, most = ("train", "validation", "test"), s["sentences"]
+        texts = {part: data.load_sentences(part, size="full")[:most] for part in parts}
+        self.texts = texts["train"]
+        self.vocabulary = text.Vocabulary.build(self.texts, min_count=s["min_count"])
+        rows = {part: self.vocabulary.encode_all(texts[part]) for part in parts}
+        self.size = len(self.vocabulary)
         longest = s["edges"][-1]
         kept = {p: [r for r in rows[p] if 0 < len(r) <= longest] for p in parts}
         self.left_out = {p: len(rows[p]) - len(kept[p]) for p in parts}
@@ -325,14 +298,11 @@ def laboratory(corpus, s, folder, arms=ARMS):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build/text_vae"))
-    parser.add_argument("--ptb", type=Path, help="folder of ptb.train.txt, .valid.txt, .test.txt")
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="run these alone: no record")
     parser.add_argument("--dry-run", action="store_true", help="tiny: does it run?")
     parser.add_argument("--out", type=Path, default=RECORDS, help="folder of the record")
     options = parser.parse_args(arguments)
-    s = {**SETTINGS, **(PTB if options.ptb else {}), **(DRY if options.dry_run else {})}
-    if options.ptb and options.dry_run:
-        s |= {"edges": PTB["edges"][-1:], "epochs": 2}
+    s = {**SETTINGS, **(DRY if options.dry_run else {})}
     options.folder.mkdir(parents=True, exist_ok=True)
     kept = options.folder / "settings.json"
     if not kept.exists():
@@ -344,11 +314,9 @@ def main(arguments=None):
 
         jax.config.update("jax_compilation_cache_dir", str((options.folder / "jax").resolve()))
     arms = options.arms or ARMS
-    found = laboratory(Corpus(s, options.ptb), s, options.folder, arms)
-    record = {"settings": s, "how": ARMS, **found}
-    if options.ptb:
-        print(json.dumps({**record["arms"], "published": PUBLISHED}, indent=1))
-    elif not options.arms:
+    found = laboratory(Corpus(s), s, options.folder, arms)
+    if not options.arms:
+        record = {"settings": s, "how": ARMS, **found}
         write_record(options.out / "text_vae.json", "python -m benchmarks.text_vae", **record)
 
 

@@ -24,7 +24,6 @@ gradient's entries that float32 has and the policy turns into zero, on one batch
 model's weights before and after training.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -33,8 +32,8 @@ import time
 import numpy as np
 
 from ae_lib import data, text
-from benchmarks.environment import RECORDS, write_record
-from benchmarks.kept import Kept, search
+from benchmarks.environment import short
+from benchmarks.kept import measure_parts, search
 
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 SIZES = {"units": 128, "embedding_size": 64, "code_size": 64}
@@ -65,20 +64,6 @@ def corpus(words, longest, sentences):
 def tokens(ids):
     """Words and one <eos> a sentence."""
     return int((ids != text.PAD).sum() + len(ids))
-
-
-SUMMARIES = {
-    "batch_size": "Throughput and held-out loss by batch size, the sentences seen being the same.",
-    "precision": "Held-out loss and exact sentences by precision, after the same updates.",
-}
-
-
-def publish(kept, name, unit, results):
-    """Write the record; the kept runs have done their duty."""
-    made_by = f"python -m benchmarks.training_curves {name}"
-    path = RECORDS / f"{name}.json"
-    write_record(path, made_by, what=SUMMARIES[name], unit=unit, results=results)
-    kept.remove()
 
 
 def learn(model, rows, batch, epochs, seed):
@@ -154,10 +139,9 @@ def throughput(vocabulary, ids, rounds=20, sentences=2048):
     return {str(batch): values for batch, values in found.items()}
 
 
-def batch_size():
-    """The record of part one."""
+def batch_size(kept):
+    """Throughput and held-out loss by batch size, the sentences seen being the same."""
     vocabulary, ids = corpus(A["words"], A["longest"], A["sentences"])
-    kept = Kept(RECORDS / "batch_size.part")
     rounds = kept.get("throughput", throughput, vocabulary, ids)
     per_sentence = tokens(ids["train"]) / len(ids["train"])
     results = []
@@ -173,7 +157,7 @@ def batch_size():
             {
                 "batch": batch,
                 "steps": A["epochs"] * (len(ids["train"]) // batch),
-                "rate": float(f"{rate:.3g}"),
+                "rate": short(rate, 3),
                 "validation_by_rate": {k: round(v, 4) for k, v in tried.items()},
                 "validation_loss": [round(r["validation"], 4) for r in runs],
                 "test_loss": [round(r["test"], 4) for r in runs],
@@ -186,7 +170,7 @@ def batch_size():
     shape["sentences"] = len(ids["train"])
     shape["held_out"] = {part: len(ids[part]) for part in ("validation", "test")}
     shape["rate_rule"] = f"{BASE_RATE} · √(batch / {BASE_BATCH}), times powers of two"
-    publish(kept, "batch_size", "nats a token; sentences a second", {**shape, "sizes": results})
+    return {"unit": "nats a token; sentences a second", "results": {**shape, "sizes": results}}
 
 
 # Precision
@@ -320,10 +304,9 @@ def underflow(vocabulary, model, batch, scale=2.0**15):
     return shares
 
 
-def precision():
-    """The record of part two."""
+def precision(kept):
+    """Held-out loss and exact sentences by precision, after the same updates."""
     vocabulary, ids = corpus(B["words"], B["longest"], B["sentences"])
-    kept = Kept(RECORDS / "precision.part")
     found = {
         name: [
             kept.get(f"{name}, seed {seed}", train_plain, vocabulary, ids, name, seed)
@@ -343,27 +326,20 @@ def precision():
         when: [run[f"underflow {when} training"] for run in found["float32"]]
         for when in ("before", "after")
     }
-    publish(kept, "precision", "nats a token; share of sentences", results)
+    return {"unit": "nats a token; share of sentences", "results": results}
 
 
-PARTS = {"batch_size": (batch_size, "tensorflow"), "precision": (precision, "torch")}
+BACKENDS = {"batch_size": "tensorflow", "precision": "torch"}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all")
-    parser.add_argument("--here", action="store_true", help="in this process, on its backend")
-    options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    for name in options.parts or PARTS:
-        part, backend = PARTS[name]
-        if options.here:
-            part()
-            continue
-        environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, "-m", "benchmarks.training_curves", name, "--here"]
-        subprocess.run(command, env=environment, check=True)
+    if len(sys.argv) == 2:  # one part, in this process
+        if backend := BACKENDS.get(sys.argv[1]):
+            os.environ |= {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        measure_parts((batch_size, precision), "benchmarks.training_curves", __doc__)
+        return
+    for name in sys.argv[1:] or BACKENDS:
+        subprocess.run([sys.executable, "-m", "benchmarks.training_curves", name], check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What positions, normalisation and the residual stream are worth in a small Transformer.
 
-    python -m benchmarks.transformer_parts [parts|models|ship] [--seeds 0 1 2] [--epochs N]
+    python -m benchmarks.transformer_parts [parts|models|ship] [--folder build/transformer_parts]
 
 ``parts``: each arm trains on the chapter's sentences, whole or with one part removed. Its
 learning rate is the best of ``RATES`` on the validation sentences (seed 0), and all see the same
@@ -18,7 +18,6 @@ whose loss is no number is kept as ``null``. The record is ``transformer_models.
 """
 
 import argparse
-import json
 from functools import cache, partial
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from ae_lib import data, models, text, text_models, training
 from benchmarks.environment import RECORDS, write_record
 from benchmarks.kept import Kept
 
-RATES = (2e-3, 6e-3, 1.8e-2, 5.4e-2)
+RATES, SEEDS = (2e-3, 6e-3, 1.8e-2, 5.4e-2), (0, 1, 2)
 WORDS, LONGEST, SENTENCES, HIDDEN = 1000, 7, 8000, 0.25  # as in the chapter
 WIDTH, EPOCHS, BATCH = 32, 3, 128
 ARMS = [  # model, layers, what is removed
@@ -102,6 +101,13 @@ def sentences(spare=False):
     return (*parts, rows[SENTENCES:]) if spare else parts
 
 
+def given(kind, tokens, seed):
+    """What a model of a kind gets of the sentences: a GPT them, others with hidden words, too."""
+    if kind == "gpt":
+        return tokens
+    return text.pairs(text.hidden(tokens, HIDDEN, seed=seed), tokens)
+
+
 class Arm:
     """One arm's model, compiled once; each run begins with fresh weights."""
 
@@ -118,11 +124,6 @@ class Arm:
         form = models.TransformerLM if self.kind == "gpt" else models.MaskedLM
         return without(form(WORDS, WIDTH, self.layers, 2, length=16), self.part)
 
-    def given(self, tokens, seed):
-        if self.kind == "gpt":
-            return tokens
-        return text.pairs(text.hidden(tokens, HIDDEN, seed=seed), tokens)
-
     def run(self, rate, seed):
         """Nats a token of the validation sentences (of BERT, a hidden token); None: it broke."""
         model, optimizer = self.model, self.model.optimizer
@@ -133,11 +134,11 @@ class Arm:
         rates = rate * (1 + np.cos(np.pi * np.arange(EPOCHS * count) / (EPOCHS * count))) / 2
         for epoch, of_epoch in enumerate(rates.reshape(EPOCHS, count)):
             order = np.random.default_rng([seed, epoch]).permutation(len(self.x))
-            x = self.given(self.x, 1000 * seed + epoch)[order]
+            x = given(self.kind, self.x, 1000 * seed + epoch)[order]
             for now, some in zip(of_epoch, np.array_split(x, count), strict=True):
                 optimizer.learning_rate = now
                 model.train_on_batch(some)
-        held_out = self.given(self.held_out, 999)
+        held_out = given(self.kind, self.held_out, 999)
         loss = model.compute_loss(x=held_out, y_pred=model(held_out))
         loss = float(ops.convert_to_numpy(loss))
         return loss if np.isfinite(loss) else None
@@ -170,11 +171,6 @@ class ModelArm:
         self.epochs = epochs * times
         self.x, self.held_out, self.spare = (x[:cut] for x in sentences(spare=True))
 
-    def given(self, tokens, seed):
-        if self.kind == "gpt":
-            return tokens
-        return text.pairs(text.hidden(tokens, HIDDEN, seed=seed), tokens)
-
     def trained(self, rate, seed):
         """A model after all epochs, with fresh weights and batches of this seed."""
         training.set_seed(seed)
@@ -190,7 +186,7 @@ class ModelArm:
         )
         for epoch in range(self.epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(self.x))
-            x = self.given(self.x, 1000 * seed + epoch)[order]
+            x = given(self.kind, self.x, 1000 * seed + epoch)[order]
             for some in np.array_split(x, count):
                 model.train_on_batch(some)
         model.part = 1.0  # all answers count when it is scored
@@ -201,7 +197,7 @@ class ModelArm:
         return self.scored(self.trained(rate, seed))
 
     def scored(self, model):
-        spare = self.given(self.spare, 999)
+        spare = given(self.kind, self.spare, 999)
         loss = float(ops.convert_to_numpy(model.compute_loss(x=spare, y_pred=model(spare))))
         if not np.isfinite(loss):
             return {"spare": None}
@@ -240,33 +236,58 @@ def best_rate(rates, loss):
     return min(rates, key=lambda rate: np.inf if tried[rate] is None else tried[rate]), tried
 
 
-def measure_models(options):
+def measure_parts(folder):
+    """All of ``ARMS``: the rate first, then the seeds; the record."""
+    kept, found = Kept(folder / "parts.json"), []
+    for names in ARMS:
+        arm = cache(partial(Arm, *names))
+
+        def nats(rate, seed, names=names, arm=arm):
+            return kept.get(f"{names} {rate} {seed}", lambda: arm().run(rate, seed))
+
+        rate, tried = best_rate(RATES, nats)
+        row = dict(zip(("model", "layers", "removed"), names, strict=True))
+        row |= {"rate": rate, "tried": tried, "nats": [nats(rate, seed) for seed in SEEDS]}
+        found.append(row)
+        print(row, flush=True)
+    write_record(
+        RECORDS / "transformer_parts.json",
+        "python -m benchmarks.transformer_parts",
+        what=__doc__.splitlines()[0],
+        unit="nats a token of the validation sentences",
+        seeds=SEEDS,
+        settings={"width": WIDTH, "epochs": EPOCHS, "sentences": SENTENCES, "words": WORDS},
+        arms=found,
+    )
+
+
+def measure_models(folder):
     """All arms of ``MODEL_ARMS``: the rate first, then the seeds; the record."""
-    kept, found = Kept(options.folder / "models.json"), []
+    kept, found = Kept(folder / "models.json"), []
     for name in MODEL_ARMS:
-        arm = ModelArm(name, options.epochs or MODEL_EPOCHS, options.cut)
+        arm = ModelArm(name)
 
         def one(rate, seed, name=name, arm=arm):
             return kept.get(f"{name} {rate} {seed}", arm.run, rate, seed)
 
         rate, tried = best_rate(MODEL_RATES, lambda rate, seed, one=one: one(rate, seed)["spare"])
-        runs = [one(rate, seed) for seed in options.seeds or MODEL_SEEDS]
+        runs = [one(rate, seed) for seed in MODEL_SEEDS]
         found.append({"arm": name, "rate": rate, "tried": tried, "runs": runs})
-    return write_record(
-        options.record or RECORDS / "transformer_models.json",
+    write_record(
+        RECORDS / "transformer_models.json",
         "python -m benchmarks.transformer_parts models",
         what="Gaps filled by a GPT, a BERT and a BART, each at its own learning rate.",
         unit="% of the validation sentences, one gap each; rates by nats on the spare ones",
-        seeds=list(options.seeds or MODEL_SEEDS),
-        settings={**MODEL_SHAPE, "epochs": options.epochs or MODEL_EPOCHS, "batch": MODEL_BATCH,
-                  "hidden": HIDDEN, "sentences": options.cut or SENTENCES},
+        seeds=MODEL_SEEDS,
+        settings={**MODEL_SHAPE, "epochs": MODEL_EPOCHS, "batch": MODEL_BATCH,
+                  "hidden": HIDDEN, "sentences": SENTENCES},
         arms=found,
     )  # fmt: skip
 
 
-def ship(options):
+def ship(folder):
     """Write the two models that the chapter reads, of the seed and rates of the record."""
-    record = json.loads((options.record or RECORDS / "transformer_models.json").read_text("utf8"))
+    record = data.load_record("transformer_models")
     vocabulary = text.Vocabulary.build(data.load_sentences("train"), WORDS)
     for found in record["arms"]:
         name, seed = found["arm"].lower(), record["seeds"][0]
@@ -287,39 +308,11 @@ def ship(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="?", choices=("parts", "models", "ship"), default="parts")
-    parser.add_argument("--seeds", type=int, nargs="+", help="default: 0 1 2, of models 0 … 4")
     parser.add_argument("--folder", type=Path, default="build/transformer_parts")
-    parser.add_argument("--epochs", type=int, help="of models; fewer, to try the script")
-    parser.add_argument("--cut", type=int, help="of models; so many sentences, to try the script")
-    parser.add_argument("--record", type=Path, help="of models; another file than the book's")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    {"parts": measure_parts, "models": measure_models, "ship": ship}[options.what](options)
-
-
-def measure_parts(options):
-    """All of ``ARMS``: the rate first, then the seeds; the record."""
-    kept, seeds, found = Kept(options.folder / "parts.json"), options.seeds or [0, 1, 2], []
-    for names in ARMS:
-        arm = cache(partial(Arm, *names))
-
-        def nats(rate, seed, names=names, arm=arm):
-            return kept.get(f"{names} {rate} {seed}", lambda: arm().run(rate, seed))
-
-        rate, tried = best_rate(RATES, nats)
-        row = dict(zip(("model", "layers", "removed"), names, strict=True))
-        row |= {"rate": rate, "tried": tried, "nats": [nats(rate, seed) for seed in seeds]}
-        found.append(row)
-        print(row, flush=True)
-    write_record(
-        RECORDS / "transformer_parts.json",
-        "python -m benchmarks.transformer_parts",
-        what=__doc__.splitlines()[0],
-        unit="nats a token of the validation sentences",
-        seeds=seeds,
-        settings={"width": WIDTH, "epochs": EPOCHS, "sentences": SENTENCES, "words": WORDS},
-        arms=found,
-    )
+    measure = {"parts": measure_parts, "models": measure_models, "ship": ship}[options.what]
+    measure(options.folder)
 
 
 if __name__ == "__main__":

@@ -75,11 +75,13 @@ def test_no_image_is_in_two_splits(small):
     ],
     ids=["truncated", "one bit", "empty", "missing"],
 )
-def test_a_damaged_file_is_refused(tmp_path, damage, words):
+def test_a_damaged_file_is_refused(tmp_path, monkeypatch, damage, words):
+    _files.manifest()  # the true one is kept
     if damage:
         (tmp_path / SHIPPED).write_bytes(damage((_files.HERE / SHIPPED).read_bytes()))
+    monkeypatch.setattr(_files, "HERE", tmp_path)
     with pytest.raises(DataError, match=re.escape(words)) as caught:
-        _files.read_npz(SHIPPED, tmp_path)
+        _files.read_npz(SHIPPED)
     assert SHIPPED in str(caught.value)
     assert isinstance(caught.value, OSError)
 
@@ -101,11 +103,13 @@ def test_the_short_forms_are_of_test_sentences_with_words_left_out():
     assert begins == 30
 
 
-def test_damaged_short_forms_are_refused(tmp_path):
+def test_damaged_short_forms_are_refused(tmp_path, monkeypatch):
+    _files.manifest()  # the true one is kept
     raw = (_files.HERE / "compressions.json").read_bytes()
     (tmp_path / "compressions.json").write_bytes(raw.replace(b"think", b"thank", 1))
+    monkeypatch.setattr(_files, "HERE", tmp_path)
     with pytest.raises(DataError, match=f"compressions.json: damaged: {len(raw):,} bytes"):
-        _files.read_checked("compressions.json", tmp_path)
+        _files.read_checked("compressions.json")
 
 
 # -- making it ---------------------------------------------------------------------------

@@ -68,7 +68,6 @@ def test_the_area_is_the_probability_of_the_right_order(normal, anomaly):
 def test_psnr_in_decibels():
     x = np.zeros((1, 4))
     assert metrics.psnr(x, x + 0.1) == pytest.approx(20, abs=1e-5)
-    assert metrics.psnr(255 * x, x + 25.5, peak=255) == pytest.approx(20, abs=1e-5)
     assert metrics.psnr(x, x) == math.inf
 
 
@@ -134,11 +133,11 @@ def test_mutual_information_against_gaussians():
     s, estimates = 2.0, []
     for seed in range(20):
         mean = np.random.default_rng(seed).normal(scale=s, size=(800, 2))
-        estimates.append(metrics.mutual_information(mean, np.zeros((800, 2)), 1, 99 + seed))
+        estimates.append(metrics.mutual_information(mean, np.zeros((800, 2)), 99 + seed))
     error = np.std(estimates, ddof=1) / np.sqrt(20)
     assert np.mean(estimates) == pytest.approx(np.log(1 + s**2), abs=4 * error + 5 / 800)
     collapsed = np.tile(MEAN[:1], (77, 1)), np.tile(LOG_VARIANCE[:1], (77, 1))
-    assert metrics.mutual_information(*collapsed, 3) == 0
+    assert metrics.mutual_information(*collapsed) == 0
     apart = np.arange(50.0)[:, None] * 1e6
     assert metrics.mutual_information(apart, np.zeros((50, 1))) == pytest.approx(np.log(50))
     assert metrics.mutual_information(apart, np.zeros((50, 1))) <= np.log(50)
@@ -147,7 +146,7 @@ def test_mutual_information_against_gaussians():
 def test_active_units_by_hand():
     mean = np.array([[0.0, 1, 0.3], [0, 2, 0.3], [0, 3, 0.5]])  # variances 0, 2/3, 0.0089
     assert metrics.active_units(mean) == 1
-    assert metrics.active_units(mean, 0.008) == 2
+    assert metrics.active_units(1.1 * mean) == 2
 
 
 # -- Samples -------------------------------------------------------------------------------------
@@ -243,7 +242,6 @@ good = np.full((2, 3), 0.5)
         (lambda: metrics.gaussian_kl(good[:0], good[:0]), ValueError, "mean: empty"),
         (lambda: metrics.mutual_information(good, bad), ValueError, "log_variance: 1 of 6"),
         (lambda: metrics.mutual_information(good, good[:1]), ValueError, "log_variance: expected"),
-        (lambda: metrics.mutual_information(good, good, 0), ValueError, "samples_per_item: exp"),
         (lambda: metrics.active_units(good[:1]), ValueError, "mean: one item has no variance"),
         (
             lambda: metrics.precision_recall_density_coverage(good, good, 2),

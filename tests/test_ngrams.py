@@ -83,15 +83,6 @@ def test_probabilities_sum_to_one(order):
         assert found.sum() == pytest.approx(1, abs=1e-12)
 
 
-def test_samples_have_the_model_s_probabilities(vocabulary):
-    model, n = KneserNey(vocabulary, 3).fit(CORPUS), 4000
-    drawn = Counter(model.sample(n, 1))
-    assert model.sample(5, 1) == model.sample(5, 1) != model.sample(5, 2)
-    for sentence in ("ab", "cab", "abc ab", "b"):
-        p = np.exp(model.log_probability([sentence])[0])
-        assert drawn[sentence] / n == pytest.approx(p, abs=4 * np.sqrt(p / n))
-
-
 @pytest.mark.parametrize(
     ("ask", "error", "words"),
     [
@@ -100,9 +91,7 @@ def test_samples_have_the_model_s_probabilities(vocabulary):
         (lambda m: m.fit("ab"), TypeError, "sentences: expected a list of texts, got one"),
         (lambda m: m.log_probability([3]), TypeError, "sentences: expected texts, but item 0"),
         (lambda m: m.bits_per_byte([]), ValueError, "texts: empty"),
-        (lambda m: m.sample(-1), ValueError, "n: expected a whole number of at least 0"),
-        (lambda m: m.sample(1, -1), ValueError, "seed: expected a whole number of at least 0"),
-        (lambda m: KneserNey(m.vocabulary).sample(), RuntimeError, "call fit"),
+        (lambda m: KneserNey(m.vocabulary).log_probability(["ab"]), RuntimeError, "call fit"),
     ],
 )
 def test_bad_input_is_named(vocabulary, ask, error, words):

@@ -238,34 +238,40 @@ def ae_weights(monkeypatch):
 
 
 def test_the_book_packs_the_shipped_model_without_keras(ae_weights, tmp_path, monkeypatch):
-    expected = int8.pack_model(text_models.TextAutoencoder.load(ae_weights.MODEL))
+    model = ae_weights.FOLDER / "text_autoencoder.keras"
+    expected = int8.pack_model(text_models.TextAutoencoder.load(model))
     monkeypatch.setitem(sys.modules, "keras", None)  # importing it fails
-    assert int8.pack_file(ae_weights.MODEL) == expected
+    assert int8.pack_file(model) == expected
 
 
 def test_the_build_writes_the_weights_once(ae_weights, autoencoder, packed, tmp_path):
-    assert text_models.shipped_file(ae_weights.NAME) == ae_weights.MODEL
-    model, static = tmp_path / "model.keras", tmp_path / "_static"
+    for name, file in ae_weights.FILES.items():
+        assert text_models.shipped_file(name) == ae_weights.FOLDER / f"{file}.keras"
+    model, static = tmp_path / "text_autoencoder.keras", tmp_path / "_static"
+    path = static / "text_autoencoder.js"
+
+    def write():
+        return ae_weights.write_weights(static, "text-autoencoder", tmp_path)
+
     autoencoder.save(model)
-    assert ae_weights.write_weights(static, model)
-    path = static / ae_weights.FILE
+    assert write()
     stored = re.search(r'\["text-autoencoder"\] = "(.*)";\n$', path.read_text("utf8"))[1]
     assert base64.b64decode(stored) == packed
-    assert not ae_weights.write_weights(static, model)
+    assert not write()
     small_autoencoder(2).save(model)
-    assert ae_weights.write_weights(static, model)
-    assert [p.name for p in static.iterdir()] == [ae_weights.FILE]
+    assert write()
+    assert list(static.iterdir()) == [path]
     model.unlink()
-    assert not ae_weights.write_weights(static, model)
+    assert not write()
     assert not path.exists()
 
 
 def test_a_damaged_model_stops_the_build(ae_weights, tmp_path):
     from sphinx.errors import ExtensionError
 
-    (tmp_path / "model.keras").write_bytes(b"cut short")
-    with pytest.raises(ExtensionError, match="model.keras: not a whole TextAutoencoder"):
-        ae_weights.write_weights(tmp_path, tmp_path / "model.keras")
+    (tmp_path / "text_autoencoder.keras").write_bytes(b"cut short")
+    with pytest.raises(ExtensionError, match="_autoencoder.keras: not a whole TextAutoencoder"):
+        ae_weights.write_weights(tmp_path, "text-autoencoder", tmp_path)
 
 
 # ---- the shipped model ----

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import gpu, text_vae
+from benchmarks import gpu
 
 SUMS = ("elbo", "reconstruction", "kl")
 
@@ -81,13 +81,3 @@ def test_each_arm_is_what_its_name_says(record):
     loss, nll, kl = (np.array(curves["annealing"][name]) for name in ("loss", "nll", "kl"))
     assert loss[0] < nll[0] + kl[0] - 1e-3
     assert loss[-1] == pytest.approx(nll[-1] + kl[-1], rel=1e-4)
-
-
-def test_penn_treebank_s_files_are_read(tmp_path):
-    for name in ("train", "valid", "test"):
-        lines = [" the <unk> sat \n", " the cat sat on the <unk> \n"] * 64
-        (tmp_path / f"ptb.{name}.txt").write_text("".join(lines), "utf8")
-    corpus = text_vae.Corpus(text_vae.SETTINGS | text_vae.PTB, tmp_path)
-    assert (corpus.size, corpus.train.shape, corpus.rows[0]) == (8, (128, 83), [4, 1, 5])
-    # <unk>, <eos>, the, sat, cat, on
-    assert corpus.counts.tolist() == [0, 128, 0, 128, 192, 128, 64, 64]

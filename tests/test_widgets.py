@@ -97,6 +97,11 @@ class Doubling(keras.layers.Dense):
         return 2 * super().call(x)
 
 
+class Doubled(keras.Sequential):
+    def call(self, x, **options):
+        return 2 * super().call(x, **options)
+
+
 def sequence(*layers):
     return keras.Sequential([keras.Input((2,)), *layers])
 
@@ -126,7 +131,13 @@ DECODERS = {
     "activation": (
         lambda: sequence(keras.layers.Dense(30, "softmax")), ValueError, "activation 'softmax'"
     ),
-    "own call": (lambda: sequence(Doubling(30)), ValueError, "does not compute what its layers"),
+    "a layer's own call": (
+        lambda: sequence(Doubling(30)), ValueError, r"\(Doubling\) is not supported"
+    ),
+    "a model's own call": (
+        lambda: Doubled([keras.Input((2,)), *dense_decoder().layers]),
+        ValueError, "does not compute what its layers",
+    ),
     "beyond float16": (huge_weights, ValueError, "in float16"),
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Measure the built chapters with Lighthouse and hold them to the book's targets.
 
-    python tools/lighthouse.py [PAGE …] [--runs 3] [--all] [--json FILE]
+    python tools/lighthouse.py [PAGE …] [--runs 3]
 
 Serves ``_build/html`` on the loopback, compressed, runs Lighthouse (npm; the emulated
 phone on a slow line that is its default) in the system's Chromium, prints the four scores
@@ -90,38 +90,31 @@ def elements(audit):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pages", nargs="*", help="as in chapters/02_dense.html")
+    parser.add_argument("pages", nargs="*", help="as in chapters/02_dense.html; default: chapters")
     parser.add_argument("--runs", type=int, default=3, help="the median counts (default: 3)")
-    parser.add_argument("--all", action="store_true", help="every page, not only chapters")
-    parser.add_argument("--json", type=Path, help="write scores and numbers to this file")
     options = parser.parse_args()
     if not (SITE / "index.html").exists():
         raise SystemExit(f"The book is not built: {SITE} is missing. Run `make book`.")
-    pattern = "**/*.html" if options.all else "chapters/*.html"
-    found = sorted(p.relative_to(SITE).as_posix() for p in SITE.glob(pattern))
-    pages = options.pages or [
-        p for p in found if p not in ("404.html", "book/intro.html", "search.html")
-    ]
+    pages = options.pages or sorted(
+        path.relative_to(SITE).as_posix() for path in SITE.glob("chapters/*.html")
+    )
     pages_of = page_server()
     chromium = pages_of.find_chromium()
     if chromium is None:
         raise SystemExit("No Chromium: install it, or name it in $CHROMIUM.")
 
-    low, record = [], {}
+    low = []
     print(f"{'page':44}" + "".join(f"{name:>16}" for name in TARGETS))
     with pages_of.serving(SITE) as address:
         for page in pages:
             runs = [measure(address + page, chromium) for _ in range(options.runs)]
             scores = {n: statistics.median(run[0][n] for run in runs) for n in TARGETS}
             numbers = {n: statistics.median(run[1][n] for run in runs) for n in runs[0][1]}
-            record[page] = {"scores": scores, "numbers": numbers}
             print(f"{page:44}" + "".join(f"{scores[n]:16.2f}" for n in TARGETS))
             print("    " + ", ".join(f"{n} {value:,.10g}" for n, value in numbers.items()))
             for line in sorted({line for run in runs for line in run[2]}):
                 print(f"    {line}")
             low += [f"{page}: {n} {scores[n]}" for n in TARGETS if scores[n] < TARGETS[n]]
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n", "utf8")
     if low:
         print("Below target:", *low, sep="\n    ")
     return 1 if low else 0

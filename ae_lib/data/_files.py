@@ -21,15 +21,14 @@ def manifest():
     return {entry["file"]: entry for entry in entries}
 
 
-def read_checked(name, folder=HERE):
+def read_checked(name):
     """Read a shipped file, as bytes, after checking its SHA-256 against the manifest.
 
     Raises:
         DataError: the file is missing or its bytes are not the recorded ones.
     """
-    path = Path(folder) / name
     try:
-        raw = path.read_bytes()
+        raw = (HERE / name).read_bytes()
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror}); reinstall ae_lib") from error
     expected = manifest()[name]
@@ -42,9 +41,9 @@ def read_checked(name, folder=HERE):
     return raw
 
 
-def read_npz(name, folder=HERE):
+def read_npz(name):
     """The arrays of a shipped ``.npz``, by name; errors as ``read_checked``."""
-    with np.load(BytesIO(read_checked(name, folder))) as stored:
+    with np.load(BytesIO(read_checked(name))) as stored:
         return dict(stored)
 
 

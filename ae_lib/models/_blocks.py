@@ -124,3 +124,10 @@ def dropout_layer(rate, policy, name):
     layer = layers.Dropout(rate, dtype=policy, name=name)
     layer.build((None, None, None))
     return layer
+
+
+def writes_by_xla(model):
+    """Whether XLA compiles the loop in which ``ae_lib.decoding`` writes; see there."""
+    backend = keras.backend.backend()
+    wanted = getattr(model, "decodes_by_xla", False)
+    return backend == "jax" or (backend == "tensorflow" and bool(wanted))

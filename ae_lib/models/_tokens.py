@@ -103,7 +103,7 @@ class TokenModel(keras.Model):
             TypeError: not whole numbers.
             ValueError: not two axes, an id outside the vocabulary, padding before a word.
         """
-        return as_tokens(tokens, name, self.vocabulary_size, PAD)
+        return as_tokens(tokens, name, self.vocabulary_size)
 
     def check_input(self, x, name="x"):
         """``check_tokens``, as ``training.fit`` calls it."""

@@ -3,13 +3,12 @@
 import keras
 from keras import layers
 
-from ae_lib._checks import as_size, brief, sizes
+from ae_lib._checks import as_size, sizes
 from ae_lib.models._base import Autoencoder
 from ae_lib.models.dense import _HE
 
 # Channels last, as item_shape says, whatever keras.config.set_image_data_format says.
 _SAME = {"padding": "same", "data_format": "channels_last"}
-UPSAMPLINGS = ("transposed", "resize", "subpixel")
 
 
 def conv_autoencoder(
@@ -17,8 +16,6 @@ def conv_autoencoder(
     code_size=32,
     filters=(16, 32),
     *,
-    kernel_size=3,
-    upsampling="transposed",
     activation="elu",
     output="sigmoid",
     corruption=None,
@@ -26,8 +23,9 @@ def conv_autoencoder(
 ):
     """A convolutional autoencoder: every layer of the encoder halves height and width.
 
-    After Masci et al. (2011), with strides in place of their pooling. None of the three
-    ways up leaves a checkerboard of uneven overlap (Odena et al. 2016).
+    After Masci et al. (2011), with strides in place of their pooling. The encoder's kernels
+    have side 3. The decoder's have side 4, which its stride of 2 divides: that leaves no
+    checkerboard of uneven overlap (Odena et al. 2016).
 
     Args:
         item_shape: (height, width) or (height, width, channels) of one input; height and
@@ -35,10 +33,6 @@ def conv_autoencoder(
         code_size: values in the code, k ≥ 1, made by a dense layer; None: the last
             feature map is the code, of shape (height', width', filters[-1]).
         filters: channels of the encoder's layers, the decoder's backwards; at least one.
-        kernel_size: side of the encoder's kernels and of the decoder's that do not stride.
-        upsampling: ``"transposed"`` (kernel 4, stride 2: the stride divides the kernel),
-            ``"resize"`` (repeat each pixel, then convolve) or ``"subpixel"`` (convolve to
-            four times the channels, then lay them out as 2 × 2 pixels; Shi et al. 2016).
         activation: of all layers but the code and the last.
         output: activation of the last layer: ``"sigmoid"`` for values in [0, 1].
         corruption: a Keras layer active in training only, put before the first
@@ -50,7 +44,7 @@ def conv_autoencoder(
 
     Raises:
         TypeError, ValueError: a size that is no whole number ≥ 1, a shape that does not
-            halve evenly, an unknown ``upsampling``.
+            halve evenly.
 
     Example:
         >>> model = conv_autoencoder(code_size=32)
@@ -71,11 +65,6 @@ def conv_autoencoder(
             f"item_shape: {len(widths)} layers of stride 2 need height and width divisible by "
             f"{shrink}, got {item_shape[:2]}; use fewer filters, or pad the images"
         )
-    if upsampling not in UPSAMPLINGS:
-        raise ValueError(
-            f"upsampling: got {brief(upsampling)}; expected one of {', '.join(UPSAMPLINGS)}"
-        )
-    kernel_size = as_size(kernel_size, "kernel_size")
     channels = item_shape[2] if len(item_shape) == 3 else 1
     small = (item_shape[0] // shrink, item_shape[1] // shrink, widths[-1])
     hidden = {
@@ -88,7 +77,7 @@ def conv_autoencoder(
         encoder.append(layers.Reshape((*item_shape, 1)))
     if corruption is not None:
         encoder.append(corruption)
-    encoder += [layers.Conv2D(n, kernel_size, 2, **_SAME, **hidden) for n in widths]
+    encoder += [layers.Conv2D(n, 3, 2, **_SAME, **hidden) for n in widths]
     decoder = [keras.Input(small)]
     if code_size is not None:
         code_size = as_size(code_size, "code_size")
@@ -96,11 +85,8 @@ def conv_autoencoder(
         volume = small[0] * small[1] * small[2]
         decoder = [keras.Input((code_size,)), layers.Dense(volume, **hidden)]
         decoder.append(layers.Reshape(small))
-    height, width = small[:2]
-    for n in widths[-2::-1]:
-        decoder += _up(n, upsampling, kernel_size, (height, width), hidden)
-        height, width = 2 * height, 2 * width
-    decoder += _up(channels, upsampling, kernel_size, (height, width), {"activation": output})
+    decoder += [layers.Conv2DTranspose(n, 4, 2, **_SAME, **hidden) for n in widths[-2::-1]]
+    decoder.append(layers.Conv2DTranspose(channels, 4, 2, **_SAME, activation=output))
     if len(item_shape) == 2:
         decoder.append(layers.Reshape(item_shape))
     bounded = output == "sigmoid" and corruption is None
@@ -110,19 +96,3 @@ def conv_autoencoder(
         (0.0, 1.0) if bounded else None,
         name=name,
     )
-
-
-def _up(n, upsampling, kernel_size, size, options):
-    """Layers from (height, width) = ``size`` to twice that, with ``n`` channels."""
-    if upsampling == "transposed":
-        return [layers.Conv2DTranspose(n, 4, strides=2, **_SAME, **options)]
-    if upsampling == "resize":
-        convolve = layers.Conv2D(n, kernel_size, **_SAME, **options)
-        return [layers.UpSampling2D(2, "channels_last"), convolve]
-    height, width = size
-    return [
-        layers.Conv2D(4 * n, kernel_size, **_SAME, **options),
-        layers.Reshape((height, width, 2, 2, n)),
-        layers.Permute((1, 3, 2, 4, 5)),
-        layers.Reshape((2 * height, 2 * width, n)),
-    ]

@@ -20,9 +20,6 @@ def dense_autoencoder(
     *,
     activation="elu",
     output="sigmoid",
-    corruption=None,
-    code_activation=None,
-    code_regularizer=None,
     name="dense_autoencoder",
 ):
     """A symmetric dense autoencoder.
@@ -37,10 +34,6 @@ def dense_autoencoder(
         hidden: widths of the encoder's hidden layers; may be empty.
         activation: of the hidden layers.
         output: activation of the last layer: ``"sigmoid"`` for values in [0, 1].
-        corruption: a Keras layer active in training only, put before the encoder: makes
-            it a denoising autoencoder (Vincent et al. 2008). Such a model takes inputs
-            outside [0, 1] too.
-        code_activation, code_regularizer: passed to the code's layer.
 
     Returns:
         ``Autoencoder``, not compiled.
@@ -60,21 +53,12 @@ def dense_autoencoder(
     def stack(widths):
         return [layers.Dense(n, activation=activation, kernel_initializer=start) for n in widths]
 
-    code = layers.Dense(
-        code_size,
-        activation=code_activation,
-        activity_regularizer=code_regularizer,
-        name="code",
-        # Keras's penalties take float32 alone.
-        dtype="float32" if code_regularizer is not None else None,
-    )
     encoder = keras.Sequential(
         [
             keras.Input(item_shape),
             layers.Flatten("channels_last"),
-            *([corruption] if corruption is not None else []),
             *stack(widths),
-            code,
+            layers.Dense(code_size, name="code"),
         ],
         name="encoder",
     )
@@ -87,7 +71,7 @@ def dense_autoencoder(
         ],
         name="decoder",
     )
-    value_range = (0.0, 1.0) if output == "sigmoid" and corruption is None else None
+    value_range = (0.0, 1.0) if output == "sigmoid" else None
     return Autoencoder(encoder, decoder, value_range, name=name)
 
 

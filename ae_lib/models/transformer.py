@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from ae_lib._checks import as_size, share
-from ae_lib.models._blocks import STDDEV, Block, dropout_layer, norm, normal
+from ae_lib.models._blocks import STDDEV, Block, dropout_layer, norm, normal, writes_by_xla
 from ae_lib.models._tokens import PairModel, TokenModel
 from ae_lib.text import EOS, PAD
 
@@ -300,12 +300,10 @@ def _no_words(model, n):
 def _step(model, state, tokens, memory):
     """One word: the logits and the state after. All are at one position."""
     position, caches = state
-    backend, wanted = keras.backend.backend(), getattr(model, "decodes_by_xla", False)
-    in_place = backend == "jax" or (backend == "tensorflow" and wanted)
     table, here = (ops.cast(w, model.compute_dtype) for w in (model.embedding, model.positions))
     x = (ops.take(table, tokens, axis=0) + ops.take(here, position, axis=0))[:, None]
     after = []
     for block, cache, part in zip(model.blocks, caches, memory, strict=True):
-        x, cache = block.step(x, cache, position, part, in_place)
+        x, cache = block.step(x, cache, position, part, writes_by_xla(model))
         after.append(cache)
     return model.logits(model.norm(x)[:, 0]), (position + 1, after)

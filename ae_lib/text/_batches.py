@@ -98,8 +98,8 @@ def bucket_batches(lengths, batch_size, edges=None, *, seed=None):
     return [batches[i] for i in order]
 
 
-def one_hot_bytes(texts, steps, vocabulary, *, arrays=3, dtype="float32"):
-    """Bytes that one-hot arrays of a corpus take.
+def one_hot_bytes(texts, steps, vocabulary, *, arrays=3):
+    """Bytes that one-hot arrays of a corpus take, in float32.
 
     Args:
         texts: how many.
@@ -107,7 +107,6 @@ def one_hot_bytes(texts, steps, vocabulary, *, arrays=3, dtype="float32"):
         vocabulary: different tokens.
         arrays: how many such arrays; a sequence-to-sequence listing has three: the
             encoder's input, the decoder's input and its target.
-        dtype: of one entry.
 
     Returns:
         int.
@@ -115,7 +114,7 @@ def one_hot_bytes(texts, steps, vocabulary, *, arrays=3, dtype="float32"):
     count = 1
     for value, name in ((texts, "texts"), (steps, "steps"), (vocabulary, "vocabulary")):
         count *= as_size(value, name)
-    return count * as_size(arrays, "arrays") * np.dtype(dtype).itemsize
+    return count * as_size(arrays, "arrays") * np.dtype("float32").itemsize
 
 
 def _ids(row, i):

@@ -6,8 +6,8 @@ from ae_lib._checks import as_list, as_size, as_whole, brief, positive_number, s
 from ae_lib.text._vocabulary import PAD, UNK, as_texts
 
 
-def hidden(tokens, rate, *, seed=0, sign=UNK):
-    """A copy of the sentences with some words hidden, each with the same chance.
+def hidden(tokens, rate, *, seed=0):
+    """A copy of the sentences with some words hidden, each with the same chance: <unk> instead.
 
     Source: Vincent et al. (2008), masking noise; on words, Devlin et al. (2019).
 
@@ -15,7 +15,6 @@ def hidden(tokens, rate, *, seed=0, sign=UNK):
         tokens: int (n, T) ids, right-padded with 0; padding stays.
         rate: chance of a word to be hidden, in [0, 1].
         seed: int ≥ 0.
-        sign: the id that stands for a hidden word.
 
     Returns:
         int32 (n, T).
@@ -30,8 +29,7 @@ def hidden(tokens, rate, *, seed=0, sign=UNK):
     """
     tokens, rate = as_whole(tokens, "tokens", ndim=2, low=0), share(rate, "rate")
     chance = np.random.default_rng(as_size(seed, "seed", least=0)).random(tokens.shape)
-    sign = np.int32(as_size(sign, "sign", least=0))
-    return np.where((tokens != PAD) & (chance < rate), sign, tokens)
+    return np.where((tokens != PAD) & (chance < rate), np.int32(UNK), tokens)
 
 
 def disturbed(sentences, *, seed=0, more=(0.2, 1.0), reach=3.0):

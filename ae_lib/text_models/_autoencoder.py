@@ -58,12 +58,7 @@ class TextAutoencoder(TextModel):
         rows = self.vocabulary.encode_all(text.as_texts(sentences, "sentences"))
         if not rows:
             return np.zeros((0, self.code_size), "float32")
-        codes = np.zeros((len(rows), self.code_size), "float32")
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        for start in range(0, len(order), batch_size):
-            some = order[start : start + batch_size]
-            codes[some] = self.model.encode(text.pad([rows[i] for i in some]), batch_size)
-        return codes
+        return self.model.encode(text.pad(rows), batch_size)
 
     def decode(self, codes, *, max_length=decoding.MAX_LENGTH, batch_size=512):
         """Sentences from codes, by greedy decoding.

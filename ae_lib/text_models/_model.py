@@ -19,20 +19,17 @@ _EXTRA, _ARRAYS = "ae_lib.json", "model.weights.h5"  # our member of the archive
 
 
 class TextModel:
-    """A Keras model with its vocabularies: what the book's text models share.
+    """A Keras model with its vocabulary: what the book's text models share.
 
     Files are Keras's own, ``*.keras``: ``keras.models.load_model`` gives the model alone. One
-    member more, ``ae_lib.json``, has the vocabularies. A subclass says what it is made of:
+    member more, ``ae_lib.json``, has the vocabulary. A subclass says what it is made of:
 
     * ``model_classes``: names of classes of ``ae_lib.models``;
-    * ``vocabularies``: names of its attributes, and arguments besides the model, that are
-      vocabularies of ``ae_lib.text``;
-    * ``vocabulary_class``: the name of their class;
+    * ``vocabulary_class``: the name of a class of ``ae_lib.text``;
     * ``settings``: names of further attributes, and arguments, that JSON can write.
     """
 
     model_classes: tuple
-    vocabularies = ("vocabulary",)
     vocabulary_class = "Vocabulary"
     settings = ()
 
@@ -46,7 +43,7 @@ class TextModel:
         self.vocabulary = vocabulary
 
     def save(self, path, dtype="float32"):
-        """Write model and vocabularies to one file; it is whole or left as it was.
+        """Write model and vocabulary to one file; it is whole or left as it was.
 
         Args:
             path: of the file, ending in ``.keras``.
@@ -61,7 +58,7 @@ class TextModel:
         if dtype not in _DTYPES:
             raise ValueError(f"dtype: expected {', '.join(map(repr, _DTYPES))}, got {dtype!r}")
         path, buffer = _keras_path(path), BytesIO()
-        records = {name: getattr(self, name).to_record() for name in self.vocabularies}
+        records = {"vocabulary": self.vocabulary.to_record()}
         plain = type(self.model).from_config(self.model.get_config())  # without an optimizer
         plain.set_weights(self.model.get_weights())
         with tempfile.TemporaryDirectory() as folder:
@@ -80,13 +77,13 @@ class TextModel:
             stream.write(buffer.getvalue())
 
     @classmethod
-    def load(cls, path, *, sha256=None, **vocabularies):
+    def load(cls, path, *, sha256=None, vocabulary=None):
         """Read what ``save`` wrote.
 
         Args:
             path: of the file.
             sha256: what the file's bytes must hash to; None: not checked.
-            vocabularies: by name, what the model is to be used with; none: the file's own.
+            vocabulary: what the model is to be used with; None: the file's own.
 
         Raises:
             ValueError: a path that does not end in ``.keras``.
@@ -94,18 +91,14 @@ class TextModel:
                 or a model trained with another vocabulary.
         """
         path = _keras_path(path)
-        records = cls._records(path, sha256)
-        settings = {name: records.pop(name) for name in cls.settings}
-        make = getattr(text, cls.vocabulary_class).from_record
-        own = {name: make(records[name], path.name) for name in cls.vocabularies}
-        for name, given in vocabularies.items():
-            found = own[name]
-            if given.fingerprint != found.fingerprint:
-                raise DataError(
-                    f"{path.name}: trained with another vocabulary ({len(found):,} tokens, "
-                    f"fingerprint {found.fingerprint[:12]}…) than the one given ({len(given):,}, "
-                    f"{given.fingerprint[:12]}…): its ids mean other words"
-                )
+        words, settings = cls._stored(path, sha256)
+        own = getattr(text, cls.vocabulary_class).from_record(words, path.name)
+        if vocabulary is not None and vocabulary.fingerprint != own.fingerprint:
+            raise DataError(
+                f"{path.name}: trained with another vocabulary ({len(own):,} tokens, fingerprint "
+                f"{own.fingerprint[:12]}…) than the one given ({len(vocabulary):,}, "
+                f"{vocabulary.fingerprint[:12]}…): its ids mean other words"
+            )
         import keras
 
         from ae_lib import models
@@ -113,13 +106,13 @@ class TextModel:
         for name in cls.model_classes:
             getattr(models, name)  # known to Keras from here on
         try:
-            return cls(keras.models.load_model(path, compile=False), **own, **settings)
+            return cls(keras.models.load_model(path, compile=False), own, **settings)
         except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
             raise DataError(f"{path.name}: damaged, or of another model: {error}") from error
 
     @classmethod
-    def _records(cls, path, sha256=None):
-        """The vocabularies' records and the settings, of a file whose bytes are whole."""
+    def _stored(cls, path, sha256=None):
+        """The vocabulary's record and the settings, of a file whose bytes are whole."""
         try:
             raw = path.read_bytes()
         except OSError as error:
@@ -138,7 +131,7 @@ class TextModel:
             found, wanted = (extra["format"], extra["class"]), (_FORMAT, cls.__name__)
             if found == wanted:
                 settings = {name: extra[name] for name in cls.settings}
-                return {n: extra["vocabularies"][n] for n in cls.vocabularies} | settings
+                return extra["vocabularies"]["vocabulary"], settings
         except Exception as error:  # whatever zipfile, zlib and json make of damaged bytes
             raise DataError(
                 f"{path.name}: not a whole {cls.__name__} ({len(raw):,} bytes): cut short, "

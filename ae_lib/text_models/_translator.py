@@ -26,8 +26,7 @@ class Translator(TextModel):
     * an empty text, or one of white space: ``""``;
     * any other text has pieces, at worst its bytes, so that a language that the model never
       saw, or emoji, gives a guess that means nothing; nothing is refused;
-    * of a long text the first 60 pieces are read, or as many as the model has places for;
-      ``reads`` says whether that is all.
+    * of a long text the first 60 pieces are read, or as many as the model has places for.
 
     Example:
         >>> import ae_lib
@@ -53,11 +52,6 @@ class Translator(TextModel):
         """
         edges = {edge: 2 * edge + 10 for edge in (8, 16, 24) if 2 * edge + 10 <= self.longest}
         return edges | {self.longest: self.longest + 1}
-
-    def reads(self, sentences):
-        """Whether each text is read to its end: list of bool. TypeError: not a list of str."""
-        rows = self.vocabulary.encode_all(text.as_texts(sentences, "sentences"))
-        return [len(row) <= self.longest for row in rows]
 
     def tokens(self, sentences):
         """The pieces that are read, int32 (n, T), T ≥ 1. TypeError: not a list of str."""
@@ -109,7 +103,7 @@ class Translator(TextModel):
 
         Returns:
             list of float64 arrays, one a pair: the nats of its pieces and of <eos>. Of a text
-            that ``reads`` says is too long, the first pieces count alone.
+            with more than ``longest`` pieces, the first ones count alone.
 
         Raises:
             TypeError, ValueError: no lists of str, or of different length.

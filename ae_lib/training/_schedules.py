@@ -4,29 +4,26 @@ import numpy as np
 
 from ae_lib._checks import as_size, positive_number, share
 
+_WARMUP = 0.05  # share of a schedule's steps
 
-def cosine_schedule(peak, steps, *, warmup=0.05):
+
+def cosine_schedule(peak, steps):
     """Learning rate that climbs to ``peak`` and falls to zero along a cosine.
 
-    Source: Loshchilov & Hutter (2017), without restarts, with linear warm-up, whose first
-    step has the rate 0.
+    Source: Loshchilov & Hutter (2017), without restarts, with linear warm-up over a twentieth
+    of the steps, whose first has the rate 0.
 
     Args:
         peak: highest rate.
         steps: optimiser steps in all.
-        warmup: fraction of the steps spent climbing, in [0, 1).
 
     Raises:
-        TypeError, ValueError: ``peak`` is no number > 0, ``steps`` no whole number ≥ 1, or
-            ``warmup`` no such fraction.
+        TypeError, ValueError: ``peak`` is no number > 0, ``steps`` no whole number ≥ 1.
     """
     import keras
 
-    steps = as_size(steps, "steps")
-    peak, warmup = positive_number(peak, "peak"), share(warmup, "warmup", one=False)
-    if not warmup:
-        return keras.optimizers.schedules.CosineDecay(peak, steps)
-    climb = max(1, int(warmup * steps))
+    steps, peak = as_size(steps, "steps"), positive_number(peak, "peak")
+    climb = max(1, int(_WARMUP * steps))
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - climb), warmup_target=peak, warmup_steps=climb
     )

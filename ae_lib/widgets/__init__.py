@@ -22,18 +22,7 @@ _HOMES = {
     "TrainingLoop": "training_loop",
     "ProductRoofline": "product_roofline",
 }
-__all__ = [
-    "LatentMap",
-    "NextWords",
-    "SentencePath",
-    "AttributePath",
-    "Translate",
-    "Compress",
-    "Tokenisers",
-    "DenoisingField",
-    "TrainingLoop",
-    "ProductRoofline",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name):

@@ -10,7 +10,6 @@ _SUPPORTED = (
     "Dense, Activation, ReLU, LeakyReLU, ELU, Rescaling, Reshape, Flatten, Dropout and "
     f"InputLayer, with the activations {', '.join(ACTIVATIONS)}"
 )
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _MAX_BYTES = 1_000_000
 _GREY_LEVEL = 1 / 255
 
@@ -39,27 +38,6 @@ class Chain:
     def float16(self):
         """The arrays' bytes in little-endian float16, one after another."""
         return b"".join(array.astype("<f2").tobytes() for array in self.arrays)
-
-    def __call__(self, codes, *, rounded=False):
-        """Decode codes (n, 2) to values (n, pixels), float32, with NumPy.
-
-        Args:
-            codes: (n, 2).
-            rounded: use the weights as the page has them, in float16.
-        """
-        arrays = iter(self.arrays)
-        x = np.asarray(codes, "float32")
-        for step in self.steps:
-            if step["op"] == "dense":
-                kernel, bias = next(arrays), next(arrays)
-                if rounded:
-                    kernel, bias = kernel.astype("<f2"), bias.astype("<f2")
-                x = x @ kernel.astype("float32") + bias.astype("float32")
-            elif step["op"] == "scale":
-                x = x * step["scale"] + step["offset"]
-            else:
-                x = _activate(step["name"], step["alpha"], x)
-        return x.astype("float32")
 
 
 def read_chain(decoder, pixels, sample):
@@ -153,8 +131,8 @@ def _walk_back(keras, model):
 
 
 def _read_layer(keras, layer, steps, arrays):
-    kinds = keras.layers
-    if isinstance(layer, kinds.Dense):
+    kinds, kind = keras.layers, type(layer)  # a subclass may compute something else
+    if kind is kinds.Dense:
         kernel = np.asarray(keras.ops.convert_to_numpy(layer.kernel), "float32")
         if layer.bias is None:
             bias = np.zeros(kernel.shape[1], "float32")
@@ -165,20 +143,20 @@ def _read_layer(keras, layer, steps, arrays):
         steps.append({"op": "dense", "in": kernel.shape[0], "out": kernel.shape[1]})
         arrays.extend([kernel, bias])
         _append_activation(keras, layer, layer.activation, steps)
-    elif isinstance(layer, kinds.Activation):
+    elif kind is kinds.Activation:
         _append_activation(keras, layer, layer.activation, steps)
-    elif isinstance(layer, kinds.LeakyReLU):
+    elif kind is kinds.LeakyReLU:
         steps.append(_act("leaky_relu", layer.negative_slope))
-    elif isinstance(layer, kinds.ELU):
+    elif kind is kinds.ELU:
         steps.append(_act("elu", layer.alpha))
-    elif isinstance(layer, kinds.ReLU) and layer.max_value is None and not layer.threshold:
+    elif kind is kinds.ReLU and layer.max_value is None and not layer.threshold:
         steps.append(_act("leaky_relu", layer.negative_slope))
-    elif isinstance(layer, kinds.Rescaling) and np.ndim(layer.scale) == np.ndim(layer.offset) == 0:
+    elif kind is kinds.Rescaling and np.ndim(layer.scale) == np.ndim(layer.offset) == 0:
         scale, offset = float(layer.scale), float(layer.offset)
         steps.append({"op": "scale", "scale": scale, "offset": offset})
-    elif not isinstance(layer, (kinds.InputLayer, kinds.Reshape, kinds.Flatten, kinds.Dropout)):
+    elif kind not in (kinds.InputLayer, kinds.Reshape, kinds.Flatten, kinds.Dropout):
         raise ValueError(
-            f"decoder: layer {layer.name!r} ({type(layer).__name__}) is not supported; "
+            f"decoder: layer {layer.name!r} ({kind.__name__}) is not supported; "
             f"supported are {_SUPPORTED}"
         )
 
@@ -199,30 +177,31 @@ def _act(name, alpha):
     return {"op": "act", "name": name, "alpha": float(alpha)}
 
 
-def _activate(name, alpha, x):
-    if name == "relu":
-        return np.maximum(x, 0)
-    if name == "leaky_relu":
-        return np.where(x > 0, x, alpha * x)
-    if name == "elu":
-        return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-    if name == "selu":
-        return _SELU_SCALE * _activate("elu", _SELU_ALPHA, x)
-    if name == "silu":
-        return x * _activate("sigmoid", alpha, x)
-    if name == "gelu":
-        from math import erf
+def _drawn(keras, chain, codes, rounded):
+    """What the page draws for codes (n, 2): values (n, pixels) in [0, 1].
 
-        return x * 0.5 * (1 + np.vectorize(erf, otypes="d")(x / np.sqrt(2)))
-    if name == "tanh":
-        return np.tanh(x)
-    return 0.5 * (1 + np.tanh(x / 2))  # the sigmoid, without overflow
+    With ``rounded`` of the weights as the page has them, in float16.
+    """
+    arrays, x = iter(chain.arrays), codes
+    for step in chain.steps:
+        if step["op"] == "dense":
+            kernel, bias = next(arrays), next(arrays)
+            if rounded:
+                kernel, bias = (a.astype("<f2").astype("float32") for a in (kernel, bias))
+            x = x @ kernel + bias
+        elif step["op"] == "scale":
+            x = x * step["scale"] + step["offset"]
+        else:
+            bend = {"leaky_relu": "negative_slope", "elu": "alpha"}.get(step["name"])
+            options = {bend: step["alpha"]} if bend else {}
+            x = keras.ops.convert_to_numpy(getattr(keras.activations, step["name"])(x, **options))
+    return np.clip(x, 0, 1)
 
 
 def _compare(keras, decoder, chain, sample):
     """Raise unless the model, the chain and its rounded weights draw the same images."""
     with np.errstate(over="ignore", invalid="ignore"):
-        exact, rounded = (np.clip(chain(sample, rounded=r), 0, 1) for r in (False, True))
+        exact, rounded = (_drawn(keras, chain, sample, r) for r in (False, True))
         loss = np.abs(exact - rounded).max()
     if not loss <= _GREY_LEVEL:
         raise ValueError(
@@ -234,6 +213,6 @@ def _compare(keras, decoder, chain, sample):
     # Half precision on a GPU is allowed a few grey levels of its own.
     if not np.abs(np.clip(model, 0, 1) - exact).max() <= 5 * _GREY_LEVEL:
         raise ValueError(
-            "decoder: it does not compute what its layers say (a layer with its own call?); "
+            "decoder: it does not compute what its layers say (a model with its own call?); "
             f"supported are {_SUPPORTED}"
         )

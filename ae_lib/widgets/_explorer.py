@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import anywidget
+import numpy as np
 import traitlets
 
 from ae_lib import text
@@ -17,6 +18,14 @@ def as_sentence(sentence, name, most):
     if len(sentence) > most:
         raise ValueError(f"{name}: expected at most {most:,} characters, got {len(sentence):,}")
     return sentence
+
+
+def as_point(values, name):
+    """Return ``values`` as a list of two floats; ValueError unless they are two finite numbers."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu" or array.shape != (2,) or not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected two finite numbers, got {brief(values)}")
+    return [float(v) for v in array]
 
 
 class Explorer(anywidget.AnyWidget):

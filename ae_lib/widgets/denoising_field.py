@@ -5,8 +5,8 @@ import json
 import numpy as np
 import traitlets
 
-from ae_lib._checks import as_batch, brief, positive_number
-from ae_lib.widgets._explorer import Explorer
+from ae_lib._checks import as_batch, positive_number
+from ae_lib.widgets._explorer import Explorer, as_point
 from ae_lib.widgets._static import as_name, payload_text
 
 _MOST = 500  # points
@@ -57,7 +57,7 @@ class DenoisingField(Explorer):
         self._range = [factor * sigma for factor in _FACTORS]
         if start is None:
             start = self._points.max(axis=0)
-        start = _as_point(start)
+        start = as_point(start, "start")
         first = {"point": start, "sigma": sigma}
         payload = payload_text({"name": name, **first, "points": self._points.tolist()})
         super().__init__(**first, payload=payload)
@@ -92,10 +92,3 @@ class DenoisingField(Explorer):
     def __repr__(self):
         sigma = json.loads(self.payload)["sigma"]
         return f"<DenoisingField {self._name!r}: {len(self._points)} points, sigma {sigma:g}>"
-
-
-def _as_point(start):
-    values = np.asarray(start)
-    if values.dtype.kind not in "fiu" or values.shape != (2,) or not np.isfinite(values).all():
-        raise ValueError(f"start: expected two finite numbers, got {brief(start)}")
-    return [float(v) for v in values]

@@ -5,7 +5,7 @@ import traitlets
 
 from ae_lib._checks import as_batch, as_size, brief
 from ae_lib.widgets._chain import read_chain
-from ae_lib.widgets._explorer import Explorer
+from ae_lib.widgets._explorer import Explorer, as_point
 from ae_lib.widgets._static import as_name, base64_text, payload_text
 
 _MAX_CODES = 20_000
@@ -58,7 +58,7 @@ class LatentMap(Explorer):
             raise ValueError(f"codes: expected at most {_MAX_CODES:,}, got {len(codes):,}")
         names = _as_class_names(class_names)
         labels = _as_labels(labels, len(codes), len(names))
-        start = _middle(codes, labels) if start is None else _as_code(start, "start")
+        start = _middle(codes, labels) if start is None else as_point(start, "start")
         sample = codes[np.linspace(0, len(codes) - 1, min(_SAMPLE, len(codes))).astype(int)]
         chain = read_chain(decoder, shape[0] * shape[1], sample)
         self._name = name
@@ -129,13 +129,6 @@ def _as_shape(shape):
     if not isinstance(shape, (tuple, list)) or len(shape) != 2:
         raise ValueError(f"shape: expected (height, width), got {brief(shape)}")
     return tuple(as_size(side, "shape") for side in shape)
-
-
-def _as_code(code, name):
-    values = np.asarray(code)
-    if values.dtype.kind not in "fiu" or values.shape != (2,) or not np.isfinite(values).all():
-        raise ValueError(f"{name}: expected two finite numbers, got {brief(code)}")
-    return [float(v) for v in values]
 
 
 def _as_class_names(class_names):

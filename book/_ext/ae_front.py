@@ -1,8 +1,8 @@
 """The way in: the front page at the root of the site, and what stands beside the pages there.
 
-The front page is written as ``index.html``; its old address leads to it. Search engines get
-``sitemap.xml``, a reader with a wrong address ``404.html``. The PDF and the EPUB of the book,
-made by ``make pdf`` and ``make epub``, are offered on the front page when they are there.
+The front page is written as ``index.html``. Search engines get ``sitemap.xml``, a reader with a
+wrong address ``404.html``. The PDF and the EPUB of the book, made by ``make pdf`` and
+``make epub``, are offered on the front page when they are there.
 """
 
 import json
@@ -21,15 +21,6 @@ from offline import FRONT, MARK, offer
 
 MAP = "chapters/02_dense"
 FIRST = "chapters/01_what_is_an_autoencoder"
-REDIRECT = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<meta http-equiv="refresh" content="0; url={page}"></head>
-<body><main><h1>{title}</h1><p><a href="{page}">Open the book</a></p></main></body>
-</html>
-"""
 # It may be shown at any depth, so its addresses start from the root of the site.
 NOT_FOUND = """<!DOCTYPE html>
 <html lang="en" data-theme="light">
@@ -126,9 +117,6 @@ def finished(app, exception):
     (out / "404.html").write_text(
         NOT_FOUND.format(title=title, base=escape(urlsplit(base).path)), "utf8"
     )
-    old = out / f"{app.config.root_doc}.html"
-    up = "../" * app.config.root_doc.count("/")
-    old.write_text(REDIRECT.format(title=title, page=up + FRONT), "utf8")
     offer(out)
 
 

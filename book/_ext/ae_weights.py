@@ -12,18 +12,18 @@ from sphinx.errors import ExtensionError
 
 from ae_lib.widgets import _int8
 
-NAME, FILE = "text-autoencoder", "text_autoencoder.js"
-MODEL = Path(_int8.__file__).parents[1] / "weights" / "text_autoencoder.keras"
-OTHERS = {
-    "sentence-vae": "sentence_vae.js",
-    "translate-en-fr": "translate_en_fr.js",
-    "language-model": "language_model.js",
-}
+FOLDER = Path(_int8.__file__).parents[1] / "weights"
+FILES = {
+    "text-autoencoder": "text_autoencoder",
+    "sentence-vae": "sentence_vae",
+    "translate-en-fr": "translate_en_fr",
+    "language-model": "language_model",
+}  # without .keras and .js
 
 
-def write_weights(static, model=MODEL, name=NAME, file=FILE):
+def write_weights(static, name, folder=FOLDER):
     """Bring the script in the folder ``static`` up to date; returns whether it was written."""
-    path = static / file
+    model, path = folder / f"{FILES[name]}.keras", static / f"{FILES[name]}.js"
     if not model.exists():
         path.unlink(missing_ok=True)
         return False
@@ -48,10 +48,8 @@ def write_weights(static, model=MODEL, name=NAME, file=FILE):
 def finished(app, exception):
     """After a build of the pages."""
     if not exception and app.builder.name == "html":
-        static = Path(app.outdir) / "_static"
-        write_weights(static)
-        for name, file in OTHERS.items():
-            write_weights(static, MODEL.with_name(file).with_suffix(".keras"), name, file)
+        for name in FILES:
+            write_weights(Path(app.outdir) / "_static", name)
 
 
 def setup(app):

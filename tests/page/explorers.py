@@ -380,7 +380,7 @@ def write_path_page(folder):
         file = text_models.shipped_file("text-autoencoder")
         autoencoder.save(file)
         html = SentencePath(autoencoder, *ENDS).html()
-    ae_weights.write_weights(folder / "_static", file)
+    ae_weights.write_weights(folder / "_static", "text-autoencoder", folder)
     return write_page(folder, html + html), autoencoder_beside(folder)
 
 
