@@ -98,13 +98,13 @@ def test_it_stops_when_all_have_ended(model):
     assert counting.steps == 3
 
 
-def all_sentences(model, code, max_length, penalty):
-    """Every sentence of up to ``max_length`` tokens with its normalised score."""
+def all_sentences(model, code, max_length):
+    """Every sentence of up to ``max_length`` tokens with its log-probability."""
     found = {}
 
     def grow(words, logp, state):
         if words and (words[-1] == EOS or len(words) == max_length):
-            found[tuple(words)] = logp / ((5 + len(words)) / 6) ** penalty
+            found[tuple(words)] = logp
             return
         last = np.array([words[-1] if words else BOS], "int32")
         logits, state = model.step(state, last)
@@ -118,27 +118,36 @@ def all_sentences(model, code, max_length, penalty):
     return found
 
 
+@pytest.fixture(scope="module")
+def every_sentence(model):
+    return [all_sentences(model, code, 4) for code in CODES[:4]]
+
+
+def normalised(found, penalty):
+    return {words: logp / ((5 + len(words)) / 6) ** penalty for words, logp in found.items()}
+
+
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 2.0])
-def test_a_wide_beam_is_exhaustive_search(model, penalty):
+def test_a_wide_beam_is_exhaustive_search(model, every_sentence, penalty):
     words, scores = decoding.beam(
         model, CODES[:4], width=V**3, length_penalty=penalty, max_length=4, return_scores=True
     )
-    for row, score, code in zip(as_lists(words), scores, CODES, strict=False):
-        found = all_sentences(model, code, 4, penalty)
+    for row, score, found in zip(as_lists(words), scores, every_sentence, strict=True):
+        found = normalised(found, penalty)
         assert len(found) == 1 + 3 + 9 + 27 * 4
         best = max(found, key=found.get)
         assert row == list(best)
         assert score == pytest.approx(found[best], abs=1e-5)
 
 
-def test_a_score_is_that_of_its_sentence_and_wider_is_no_worse(model):
+def test_a_score_is_that_of_its_sentence_and_wider_is_no_worse(model, every_sentence):
     before = None
     for width in (1, 4, V**3):
         words, scores = decoding.beam(
             model, CODES[:4], width=width, max_length=4, return_scores=True
         )
-        for row, score, code in zip(as_lists(words), scores, CODES, strict=False):
-            assert score == pytest.approx(all_sentences(model, code, 4, 0.6)[tuple(row)], abs=1e-5)
+        for row, score, found in zip(as_lists(words), scores, every_sentence, strict=True):
+            assert score == pytest.approx(normalised(found, 0.6)[tuple(row)], abs=1e-5)
         if before is not None and width == V**3:
             assert (scores >= before - 1e-6).all()
         before = scores
@@ -242,6 +251,7 @@ def test_xla_writes_the_same_words(any_order, recwarn):
     assert not [w for w in recwarn if "jit_compile" in str(w.message)]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("n", "options", "error", "words"),
     [
@@ -342,6 +352,7 @@ def test_draws_have_the_distribution_asked_for(cut, expected):
     assert (shares[expected == 0] == 0).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("function", "options", "error", "words"),
     [
@@ -395,6 +406,7 @@ def test_bad_settings_are_named(model, function, options, error, words):
         getattr(decoding, function)(model, CODES, **options)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("function", ["greedy", "sample", "beam"])
 def test_codes_that_are_none_are_named(model, function):
     decode = getattr(decoding, function)

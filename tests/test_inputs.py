@@ -192,7 +192,6 @@ def test_every_size_has_one_message(use, n):
 
 BUILD = {
     "dense": lambda: models.dense_autoencoder((8, 8), 3, (8,)),
-    "sparse": lambda: models.dense_autoencoder((8, 8), 3, code_regularizer="l1"),
     "contractive": lambda: models.ContractiveAutoencoder((8, 8), 3),
     "transposed": lambda: models.conv_autoencoder((8, 8), 3, (4,)),
     "resize": lambda: models.conv_autoencoder((8, 8, 1), 3, (4,), upsampling="resize"),
@@ -206,8 +205,15 @@ SETTINGS = [
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize(("setting", "value"), SETTINGS)
-@pytest.mark.parametrize("kind", BUILD)
+@pytest.mark.parametrize(
+    ("setting", "value", "kind"),
+    [
+        (*setting, kind)
+        for setting in SETTINGS
+        for kind in BUILD
+        if setting[0] != "image_data_format" or kind not in ("dense", "contractive")
+    ],
+)
 def test_models_work_as_documented_whatever_keras_is_set_to(setting, value, kind):
     training.set_seed(1)
     usual = BUILD[kind]()
@@ -228,6 +234,11 @@ def test_models_work_as_documented_whatever_keras_is_set_to(setting, value, kind
         change(before)
 
 
+@pytest.fixture(scope="module")
+def usual_losses():
+    return fit(X, make())
+
+
 @pytest.mark.backend
 @pytest.mark.parametrize(
     ("x", "options"),
@@ -239,8 +250,8 @@ def test_models_work_as_documented_whatever_keras_is_set_to(setting, value, kind
         (Batches(), {"validation": X, "callbacks": None}),
     ],
 )
-def test_fit_takes_what_holds_the_same_values(x, options):
-    assert fit(x, make(), **options) == pytest.approx(fit(X, make()))
+def test_fit_takes_what_holds_the_same_values(x, options, usual_losses):
+    assert fit(x, make(), **options) == pytest.approx(usual_losses)
 
 
 @pytest.mark.backend

@@ -33,6 +33,7 @@ def test_colour_images_keep_their_channels():
     assert make((8, 8, 3)).reconstruct(colour).shape == colour.shape
 
 
+@pytest.mark.once
 def test_the_number_of_parameters_follows_from_the_formula():
     def conv(m, a, b):
         return a * b * m * m + b
@@ -98,6 +99,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, upsampling):
     assert again.value_range == (0.0, 1.0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -115,6 +117,7 @@ def test_bad_sizes_are_named(options, words):
         make(**options)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("options", [{"item_shape": 28}, {"filters": 16}])
 def test_one_number_where_several_are_expected_is_named(options):
     with pytest.raises(TypeError, match=f"{next(iter(options))}: expected several whole numbers"):

@@ -41,6 +41,7 @@ def test_the_batch_size_changes_nothing(batch_size):
     np.testing.assert_allclose(model.encode(X, batch_size), model.encode(X), atol=1e-5)
 
 
+@pytest.mark.once
 def test_the_number_of_parameters_is_the_sum_over_layers():
     widths = [30, 8, 4, 3, 4, 8, 30]
     expected = sum(a * b + b for a, b in zip(widths, widths[1:], strict=False))
@@ -118,6 +119,7 @@ def test_the_linear_autoencoder_is_linear():
     assert len(model.encoder.layers) + len(model.decoder.layers) == 4
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "options, error, words",
     [
@@ -137,6 +139,7 @@ WITH_NAN = X.copy()
 WITH_NAN[0, 0, 0] = np.nan
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "x, error, words",
     [
@@ -160,6 +163,7 @@ def test_input_that_is_none_is_named(x, error, words):
             use(x)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "z, words",
     [
@@ -185,6 +189,7 @@ def layers(*sizes):
     return keras.Sequential([keras.Input((sizes[0],)), *map(keras.layers.Dense, sizes[1:])])
 
 
+@pytest.mark.once
 def test_an_encoder_and_a_decoder_must_fit():
     with pytest.raises(ValueError, match=r"decoder: takes codes of shape \(3,\), but .* \(2,\)"):
         Autoencoder(layers(5, 2), layers(3, 5))

@@ -126,6 +126,7 @@ def test_a_loaded_contractive_model_is_still_tied(tmp_path):
     np.testing.assert_allclose(again.reconstruct(X), 0, atol=1e-7)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [

@@ -122,7 +122,6 @@ def test_codes_are_what_encode_gives_and_decode_takes(shipped):
     assert shipped.decode(codes, batch_size=2) == SENTENCES
 
 
-@pytest.mark.backend
 def test_nothing_gives_nothing(small):
     assert small.reconstruct([]) == []
     assert small.encode([]).shape == (0, 5)

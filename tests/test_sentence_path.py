@@ -58,7 +58,6 @@ def test_rows_that_cannot_be_quantised_are_refused(rows):
         int8.quantise(rows)
 
 
-@pytest.mark.backend
 def test_a_packed_model_is_whole_and_near_the_original(autoencoder, packed):
     originals = arrays_of(autoencoder)
     header, arrays = int8.unpack(packed)
@@ -76,7 +75,6 @@ def test_a_packed_model_is_whole_and_near_the_original(autoencoder, packed):
     assert int8.fingerprint(packed) != int8.fingerprint(packed[:-1] + b"\x01")
 
 
-@pytest.mark.backend
 def test_numpy_computes_what_keras_computes(autoencoder, packed):
     small = int8.Int8Model(packed)
     reference = with_weights(autoencoder, int8.unpack(packed)[1])

@@ -286,6 +286,7 @@ def test_a_saved_model_comes_back_the_same(tmp_path):
     np.testing.assert_array_equal(again.encode(TOKENS), model.encode(TOKENS))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -303,6 +304,7 @@ def test_bad_settings_are_named(options, words):
         Seq2SeqAutoencoder(3)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("tokens", "error", "words"),
     [
@@ -358,6 +360,7 @@ def test_a_global_policy_of_16_bits_is_one_of_the_products(policy, name):
     assert again.matmul_dtype == short
 
 
+@pytest.mark.once
 def test_what_was_asked_for_goes_before_the_policy():
     sizes = {"units": 4, "embedding_size": 4, "code_size": 4}
     model = Seq2SeqAutoencoder(9, **sizes, matmul_dtype="bfloat16", dtype="mixed_float16")

@@ -142,6 +142,7 @@ def test_a_fresh_model_loses_the_logarithm_of_the_vocabulary():
     assert loss_of(model, tokens) == pytest.approx(math.log(500), rel=0.02)
 
 
+@pytest.mark.once
 def test_first_weights_are_those_of_gpt2():
     training.set_seed(0)
     model = TransformerLM(50, width=64, layers=8, heads=4, length=16)
@@ -226,6 +227,7 @@ def test_a_saved_model_comes_back_the_same(tmp_path, dtype):
     np.testing.assert_array_equal(logits_of(again, TOKENS), logits_of(model, TOKENS))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

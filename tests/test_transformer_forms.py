@@ -231,6 +231,7 @@ def test_greedy_decoding_takes_what_the_whole_sentence_says():
         assert row[row != PAD].tolist() == words
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("form", FORMS)
 def test_a_fresh_model_loses_the_logarithm_of_the_vocabulary(form):
     training.set_seed(0)
@@ -264,6 +265,7 @@ def test_a_saved_model_comes_back_the_same(tmp_path, form):
     np.testing.assert_array_equal(logits_of(again, pairs), logits_of(model, pairs))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("v", "w", "depth", "heads", "p"), [(12, 8, 2, 2, 9), (30, 24, 3, 3, 16)])
 def test_the_number_of_weights_is_the_formula_s(v, w, depth, heads, p):
     sizes = {"width": w, "layers": depth, "heads": heads, "length": p}
@@ -273,6 +275,7 @@ def test_the_number_of_weights_is_the_formula_s(v, w, depth, heads, p):
     assert len({weight.path for weight in both.weights}) == len(both.weights)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("form", [MaskedLM, TransformerSeq2Seq])
 @pytest.mark.parametrize(
     ("given", "error", "words"),
@@ -294,6 +297,7 @@ def test_bad_pairs_are_named(form, given, error, words):
         model.fit(given, verbose=0)
 
 
+@pytest.mark.once
 def test_bad_sentences_to_read_are_named():
     model = make(TransformerSeq2Seq)
     with pytest.raises(ValueError, match="conditioning: expected 0…11, got 12…12"):
@@ -302,6 +306,7 @@ def test_bad_sentences_to_read_are_named():
         decoding.greedy(model, np.full((2, 9), 5), max_length=3)
 
 
+@pytest.mark.once
 def test_hidden_words_have_the_chance_asked_for():
     words = rng.integers(4, 99, (200, 20)).astype("int32")
     words[:, 15:] = PAD

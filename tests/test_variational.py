@@ -162,6 +162,7 @@ def broken():
     return model
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("call", "words"),
     [
