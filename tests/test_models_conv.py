@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
 
-from ae_lib import metrics, training
+from ae_lib import training
 from ae_lib.models import Autoencoder, conv_autoencoder
 
 pytestmark = pytest.mark.backend
@@ -51,15 +50,6 @@ def test_without_a_code_size_the_feature_map_is_the_code():
     np.testing.assert_allclose(model.decode(model.encode(X)), model.reconstruct(X), atol=1e-6)
 
 
-def test_corruption_works_in_training_only_and_lifts_the_range():
-    model = make(corruption=layers.GaussianNoise(1.0))
-    clean = keras.ops.convert_to_numpy(model(X, training=False))
-    np.testing.assert_allclose(clean, model.reconstruct(X), atol=1e-6)
-    noisy = keras.ops.convert_to_numpy(model(X, training=True))
-    assert np.abs(noisy - clean).max() > 1e-3
-    assert model.reconstruct(X - 0.5).shape == X.shape
-
-
 def test_subpixel_lays_channels_out_as_pixels():
     """Channels 0…3 of a pixel become its 2 × 2 block, row by row."""
     model = make((4, 4), filters=(2,), code_size=None, upsampling="subpixel")
@@ -78,21 +68,8 @@ def test_resizing_writes_no_pattern_from_a_constant():
     assert np.ptp(inner) < 1e-5
 
 
-def test_it_learns():
-    training.set_seed(0)
-    model = make((8, 8), filters=(8,), code_size=8)
-    ramps = np.linspace(0, 1, 64, dtype="float32").reshape(-1, 1, 1) * np.ones(
-        (64, 8, 8), "float32"
-    )
-    before = metrics.mse(ramps, model.reconstruct(ramps))
-    model.compile(keras.optimizers.Adam(1e-2), "mse")
-    training.fit(model, ramps, epochs=15, batch_size=16)
-    assert metrics.mse(ramps, model.reconstruct(ramps)) < before / 4
-
-
-@pytest.mark.parametrize("upsampling", ["transposed", "subpixel"])
-def test_saved_and_loaded_it_is_the_same(tmp_path, upsampling):
-    model = make(upsampling=upsampling)
+def test_saved_and_loaded_it_is_the_same(tmp_path):
+    model = make(upsampling="subpixel")
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.reconstruct(X), model.reconstruct(X), atol=1e-6)
