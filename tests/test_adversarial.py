@@ -80,6 +80,7 @@ def test_each_network_follows_its_own_loss_alone(which, monkeypatch):
         np.testing.assert_allclose(both, own, atol=2e-5)
 
 
+@pytest.mark.once
 def test_the_penalties_are_the_squared_gradients_norms():
     generator, _ = networks((400,))
     linear = keras.Sequential([keras.Input((400,)), layers.Dense(1)])
@@ -123,6 +124,7 @@ def test_it_finds_where_the_items_are(tmp_path):
     assert float(again.count) == 41
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("call", "words"),
     [

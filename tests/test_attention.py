@@ -144,8 +144,14 @@ def test_padding_changes_nothing(attention):
         np.testing.assert_allclose(model.align(np.zeros(shape, "int32")).sum(-1), 1)
 
 
-@each_kind
-@pytest.mark.parametrize("dtype", [None, "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("attention", "dtype"),
+    [
+        *((attention, None) for attention in ATTENTIONS),
+        ("general", "mixed_bfloat16"),
+        ("last", "mixed_bfloat16"),
+    ],
+)
 def test_step_by_step_is_the_whole_sentence(attention, dtype):
     model = make(attention=attention, dtype=dtype)
     expected, state = logits_of(model), model.initial_state(SEEN)
@@ -155,7 +161,7 @@ def test_step_by_step_is_the_whole_sentence(attention, dtype):
         np.testing.assert_allclose(ops.convert_to_numpy(logits), expected[:, t], atol=scale)
 
 
-@each_kind
+@pytest.mark.parametrize("attention", ["general", "last"])
 def test_greedy_decoding_is_the_same_compiled_and_not_and_a_beam_of_one(attention):
     model = make(attention=attention)
     found = decoding.greedy(model, SEEN, max_length=6)
@@ -213,6 +219,7 @@ def test_it_learns_from_batches_of_several_lengths_and_comes_back(tmp_path):
     np.testing.assert_array_equal(logits_of(again), logits_of(model))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("call", "words"),
     [

@@ -64,7 +64,6 @@ def test_traits_are_synchronised_and_checked(vae):
     assert (widget.sentence, widget.target) == ("Tea!", ("past", True))
 
 
-@pytest.mark.backend
 def test_the_stored_path_is_that_of_set_attribute(vae):
     widget = AttributePath(vae, ENDS)
     payload, raw = json.loads(widget.payload), int8.pack_model(vae)

@@ -1,4 +1,4 @@
-"""Chapter 03 and the library teach and ship the same models: same weights, same outputs."""
+"""Chapter 03 and the library: damage and penalty are the same. Its claims compare the models."""
 
 import numpy as np
 import pytest
@@ -11,23 +11,11 @@ from tests.chapter_code import CHAPTERS, definitions
 
 @pytest.fixture(scope="module")
 def chapter():
-    return definitions("03", "conv_ae", "Mask", "KSparse", "Contractive")
+    return definitions("03", "conv_ae", "Mask", "Contractive")
 
 
 def numpy(x):
     return ops.convert_to_numpy(x)
-
-
-@pytest.mark.parametrize("code_size", [32, None])
-def test_convolutional(chapter, code_size):
-    training.set_seed(0)
-    taught = chapter["conv_ae"](code_size=code_size)
-    shipped = models.conv_autoencoder(code_size=code_size, filters=(16, 32))
-    assert shipped.count_params() == taught.count_params()
-    shipped.set_weights(taught.get_weights())
-    x = np.random.default_rng(0).random((5, 28, 28), dtype="float32")
-    np.testing.assert_allclose(shipped.reconstruct(x), numpy(taught(x)), atol=1e-6)
-    np.testing.assert_allclose(shipped.encode(x), numpy(taught.layers[0](x)), atol=1e-5)
 
 
 def test_convolutional_and_damaged(chapter):
@@ -42,21 +30,16 @@ def test_convolutional_and_damaged(chapter):
         np.testing.assert_allclose(numpy(model(x, training=True)), nothing, atol=1e-6)
 
 
-def test_k_sparse(chapter):
-    z = np.random.default_rng(0).normal(size=(9, 20)).astype("float32")
-    np.testing.assert_array_equal(numpy(chapter["KSparse"](4)(z)), numpy(models.KSparse(4)(z)))
-
-
-def test_contractive(chapter):
+def test_the_contractive_penalty(chapter):
     training.set_seed(0)
     taught = chapter["Contractive"](20, 0.1)
     shipped = models.ContractiveAutoencoder((8, 8), code_size=20, weight=0.1)
     shipped.set_weights([numpy(w) for w in (taught.W, taught.b, taught.c)])
     x = np.random.default_rng(0).normal(size=(6, 8, 8)).astype("float32")
-    np.testing.assert_allclose(shipped.reconstruct(x), numpy(taught(x)), atol=1e-5)
     norms = numpy(taught.jacobian_norm(taught.encode(x)))[:, 0]
     np.testing.assert_allclose(shipped.jacobian_norm(x), norms, rtol=1e-4)
-    numpy(shipped(x))
+    for model in (taught, shipped):
+        model(x)
     np.testing.assert_allclose(float(taught.losses[0]), float(shipped.losses[0]), rtol=1e-4)
 
 

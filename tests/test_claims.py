@@ -47,30 +47,22 @@ def test_a_failed_claim_is_an_assertion():
     assert issubclass(ClaimFailed, AssertionError)
 
 
-@pytest.mark.parametrize("measured", [NAN, np.float32("nan"), [1.0, NAN], {"ours": NAN}])
-def test_nan_is_no_number(measured):
-    with pytest.raises(ValueError, match="a claim needs a number"):
-        claim("Something", measured, holds=True)
+NO_NUMBERS = {
+    (ValueError, "a claim needs a number"): [
+        NAN, np.float32("nan"), [1.0, NAN], {"ours": NAN}, [], {}
+    ],
+    (TypeError, "measured: expected a number, got "): [None, "0.3", {"ours": "two"}],
+    (TypeError, "truth value .*; give the number that was compared"): [
+        True, np.False_, [0.5, True], {"same": np.True_}, np.array([True])
+    ],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("measured", [[], {}])
-def test_nothing_is_no_number(measured):
-    with pytest.raises(ValueError, match="a claim needs a number"):
-        claim("Something", measured, holds=True)
-
-
-@pytest.mark.parametrize("measured", [None, "0.3", {"ours": "two"}])
-def test_a_thing_that_is_no_number_is_refused(measured):
-    with pytest.raises(TypeError, match="measured: expected a number, got "):
-        claim("Something", measured, holds=True)
-
-
-@pytest.mark.parametrize(
-    "measured", [True, np.False_, [0.5, True], {"same": np.True_}, np.array([True])]
-)
-def test_a_truth_value_is_no_number(measured):
-    with pytest.raises(TypeError, match="truth value .*; give the number that was compared"):
-        claim("Something", measured, holds=True)
+@pytest.mark.parametrize(("error", "words"), NO_NUMBERS)
+def test_what_is_no_number_is_refused(error, words):
+    for measured in NO_NUMBERS[error, words]:
+        with pytest.raises(error, match=words):
+            claim("Something", measured, holds=True)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +139,7 @@ def test_an_anchor_is_of_the_first_words():
     assert anchor("fig", "Loss of $f$ & *g*, by epoch.", 3) == "fig-loss-of-f"
     text = "Trained on E‖f(x)‖², the network paints everything black"
     assert anchor("claim", text, 8) == "claim-trained-on-e-f-x-the-network-paints"
+    assert anchor("claim", "Größe ist alles", 8) == "claim-gr-e-ist-alles"
 
 
 def test_anchors_are_distinct_in_any_script():
@@ -157,6 +150,8 @@ def test_anchors_are_distinct_in_any_script():
         "用 LSTM 测试模型",
         "∑ = ∫",
         "¬ ∑",
+        *("ошибка", "ошибки", "الخطأ", "الخسارة", "त्रुटि", "오차", "🙂", "🙃", "१", "२", "θ与σ"),
+        *(f"MSE and loss curves of training {word}" for word in ("误差", "誤差", "ошибка")),
     ]
     anchors = [anchor("claim", text, 8) for text in texts]
     assert len(set(anchors)) == len(texts)
@@ -231,9 +226,12 @@ def test_the_ledger_refuses_two_claims_of_one_name(tmp_path):
 
 def test_what_a_notebook_stores_is_what_the_ledger_reads(tmp_path):
     code = (
+        "from ae_lib._display import emit\n"
         "from ae_lib.claims import claim, glue\n"
         "claim('Two and two make *four* <in `int`>', 2 + 2, 2 + 2 == 4)\n"
-        "glue('02-sum', 4, '.1f')"
+        "glue('02-sum', 4, '.1f')\n"
+        "emit({'text/plain': 'a bar'}, display_id='fit', update=False)\n"
+        "emit({'text/plain': 'a line'}, display_id='fit', update=True)"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     NotebookClient(notebook, kernel_name="python3").execute()
@@ -245,11 +243,12 @@ def test_what_a_notebook_stores_is_what_the_ledger_reads(tmp_path):
         "text": "Two and two make *four* <in `int`>",
         "measured": "4",
     }
-    first, second = json.loads(path.read_text("utf8"))["cells"][0]["outputs"]
+    first, second, last = json.loads(path.read_text("utf8"))["cells"][0]["outputs"]
     page = "".join(first["data"]["text/html"])
     assert "<em>four</em> &lt;in <code>int</code>&gt; <strong>[4]</strong>" in page
     assert second["metadata"]["scrapbook"]["name"] == "02-sum"
     assert second["data"]["application/papermill.record/text/plain"] == "'4.0'"
+    assert last["data"] == {"text/plain": ["a line"]}  # in place of the bar
 
 
 # -- the pages made of the records --------------------------------------------------------

@@ -1,7 +1,6 @@
 """The explorer of compression on its Python side: the copy of the weights, refusals."""
 
 import json
-import re
 import sys
 
 import numpy as np
@@ -12,6 +11,7 @@ from ae_lib import compression, pretrained, text_models
 from ae_lib.compression import _exact
 from ae_lib.widgets import Compress
 from ae_lib.widgets import _int8 as int8
+from tests.serving import assert_sends_when_asked, assert_serves
 
 LINES = "Tom is here.\nWhere is Mary?\n"
 
@@ -64,19 +64,10 @@ def test_what_it_cannot_show_is_refused():
 
 
 def test_it_serves_a_notebook_and_a_page_and_asks_nobody(monkeypatch):
-    widget = Compress("</script><b>")
-    widget.set_state({"text": "Tea!"})  # as the browser does
+    widget = assert_serves(lambda: Compress("</script><b>"), text="Tea!")
     for wrong in ("a" * 2001, 3):
         with pytest.raises(traitlets.TraitError):
             widget.text = wrong
     assert widget.text == "Tea!"
-    html = widget._repr_mimebundle_()[0]["text/html"]
-    assert html == Compress("</script><b>").html()
-    assert html.count("</script>") == 2
-    assert not re.findall(r"https?://|\bimport\b.*from", html)
-    assert len(html) < 100_000
     assert repr(widget) == "<Compress 'compress': 12 bytes of text, 28 of its archive>"
-    sent = []
-    monkeypatch.setattr(widget, "send", lambda *message, **more: sent.append((*message, more)))
-    widget._handle_custom_msg({"kind": "weights"}, [])
-    assert sent == [({"kind": "weights"}, {"buffers": [widget._raw]})]
+    assert_sends_when_asked(widget, widget._raw, monkeypatch)

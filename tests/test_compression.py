@@ -88,7 +88,6 @@ def logits(exact, rows):
     return np.stack(found, axis=1)
 
 
-@pytest.mark.backend
 def test_whole_numbers_change_the_model_little():
     model, rows = small_model(), np.random.default_rng(1).integers(4, 262, (5, 12))
     import keras

@@ -10,12 +10,6 @@ from ae_lib import compression
 from benchmarks import compression as benchmark
 
 
-def test_strings_come_back_from_the_coder():
-    found = benchmark.coder(300)
-    assert found["strings"] == 300 and found["symbols"] > 1000
-    assert 0 <= found["most bits above ideal"] < 9
-
-
 def test_the_novel_is_its_chapters_in_order(tmp_path):
     path = tmp_path / "novel.tgz"
     with tarfile.open(path, "w:gz") as archive:

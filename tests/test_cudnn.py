@@ -125,7 +125,6 @@ def test_what_qualifies_and_how_it_reads():
     assert "begin with padding" in found.reasons[0]
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [

@@ -14,7 +14,6 @@ from sklearn.utils.estimator_checks import check_estimator
 from ae_lib import models
 from tests.chapter_code import definitions
 
-pytestmark = pytest.mark.backend
 RNG = np.random.default_rng(0)
 X = RNG.random((40, 64), dtype="float32")
 Y = np.arange(40) % 2
@@ -38,6 +37,7 @@ def test_it_passes_the_checks_of_scikit_learn(monkeypatch):
     assert len(results) > 30
 
 
+@pytest.mark.backend
 def test_training_brings_the_codes_of_the_same_seed_only():
     one, same, other = (small(random_state=s).fit(X).transform(X) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
@@ -47,6 +47,7 @@ def test_training_brings_the_codes_of_the_same_seed_only():
     assert np.abs(one - untrained).max() > 1e-3
 
 
+@pytest.mark.backend
 def test_a_feature_map_becomes_a_row():
     codes = small(build=conv, shape=(8, 8), code_size=None).fit(X)
     assert codes.transform(X).shape == (40, 4 * 4 * 2)

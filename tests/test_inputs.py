@@ -4,7 +4,6 @@ Each kind of fault is a test with several of its members; a message is short, wh
 """
 
 import os
-import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 
 from ae_lib import _checks, claims, data, metrics, models, plotting, training
-from ae_lib._display import anchor
 
 X = np.random.default_rng(0).random((8, 6, 4), dtype="float32")
 X[0, 0, :2] = 0, 1
@@ -154,20 +152,6 @@ def test_pictures_are_shown_as_they_are(images):
     plt.close(fig)
 
 
-def test_names_are_distinct_in_every_script_and_latin_ones_as_ever():
-    titles = (
-        "误差 学习 损失曲线 误差很小 誤差 θ与σ ошибка ошибки الخطأ الخسارة त्रुटि 오차 🙂 🙃 १ २"
-    )
-    titles = re.findall(r"\S+", titles)
-    mixed = [f"MSE and loss curves of training {title}" for title in titles[:-4]]
-    names = [anchor("fig", text, 6) for text in [*titles, *mixed]]
-    assert len(set(names)) == len(names)
-    assert all(re.fullmatch("fig-[a-z0-9-]+", name) for name in names)
-    assert anchor("fig", "误差", 6) == "fig-663c65c1"
-    assert anchor("claim", "A field over σ² has length", 8) == "claim-a-field-over-has-length"
-    assert anchor("claim", "Größe ist alles", 8) == "claim-gr-e-ist-alles"
-
-
 SIZES = {
     "encode": lambda n: MODEL.encode(X, batch_size=n),
     "decode": lambda n: MODEL.decode(np.zeros((2, 3)), batch_size=n),
@@ -204,8 +188,15 @@ SETTINGS = [
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize(("setting", "value"), SETTINGS)
-@pytest.mark.parametrize("kind", BUILD)
+@pytest.mark.parametrize(
+    ("setting", "value", "kind"),
+    [
+        (*setting, kind)
+        for setting in SETTINGS
+        for kind in BUILD
+        if setting[0] != "image_data_format" or kind not in ("dense", "contractive")
+    ],
+)
 def test_models_work_as_documented_whatever_keras_is_set_to(setting, value, kind):
     training.set_seed(1)
     usual = BUILD[kind]()
@@ -226,6 +217,11 @@ def test_models_work_as_documented_whatever_keras_is_set_to(setting, value, kind
         change(before)
 
 
+@pytest.fixture(scope="module")
+def usual_losses():
+    return fit(X, make())
+
+
 @pytest.mark.backend
 @pytest.mark.parametrize(
     ("x", "options"),
@@ -237,8 +233,8 @@ def test_models_work_as_documented_whatever_keras_is_set_to(setting, value, kind
         (Batches(), {"validation": X, "callbacks": None}),
     ],
 )
-def test_fit_takes_what_holds_the_same_values(x, options):
-    assert fit(x, make(), **options) == pytest.approx(fit(X, make()))
+def test_fit_takes_what_holds_the_same_values(x, options, usual_losses):
+    assert fit(x, make(), **options) == pytest.approx(usual_losses)
 
 
 @pytest.mark.backend
@@ -322,8 +318,9 @@ def test_no_message_is_long(value):
     refused(lambda: plotting.show(None, value, alt="alt"))
 
 
-@pytest.mark.parametrize("call", ["models.dense_autoencoder()", "training.has_gpu()"])
-@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize(
+    ("platform", "call"), [("cuda", "models.dense_autoencoder()"), ("tpu", "training.has_gpu()")]
+)
 def test_a_device_that_jax_has_not_is_named(platform, call):
     more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": platform, "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-c", f"import ae_lib; ae_lib.{call}"]

@@ -130,17 +130,6 @@ def test_bits_per_byte_are_nats_over_bytes_with_line_ends(small):
     assert small.bits_per_byte(TEXTS) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_model_that_knows_nothing_needs_the_logarithm_of_the_vocabulary(vocabulary):
-    training.set_seed(0)
-    model = TransformerLM(len(vocabulary), width=64, layers=2, heads=2, length=40)
-    pieces = sum(len(vocabulary.encode(t)) + 1 for t in TEXTS)
-    count = sum(len((t + "\n").encode()) for t in TEXTS)
-    expected = pieces * math.log2(len(vocabulary)) / count
-    assert LanguageModel(model, vocabulary).bits_per_byte(TEXTS) == pytest.approx(
-        expected, rel=0.03
-    )
-
-
 # What comes next
 
 
@@ -194,35 +183,23 @@ def test_samples_have_the_probabilities_that_next_words_says(small):
     assert small.sample(0) == []
 
 
-def test_the_longest_prompt_fits_and_a_longer_one_is_refused(vocabulary):
-    model = TransformerLM(len(vocabulary), width=8, layers=1, heads=1, length=8)
-    found, longest = LanguageModel(model, vocabulary), "aaaaaaa"
-    assert len(vocabulary.encode(longest)) == 7 == found.context
-    assert found.sample(1, prompt=longest)[0].startswith(longest)
-    assert len(found.next_words(longest, 2)) == 2
-    assert found.log_probability([longest]).shape == (1,)
+@pytest.mark.parametrize("length", [8, 2])
+def test_the_longest_prompt_fits_and_a_longer_one_is_refused(vocabulary, length):
+    model = TransformerLM(len(vocabulary), width=8, layers=1, heads=1, length=length)
+    found, longest = LanguageModel(model, vocabulary), "a" * (length - 1)
+    assert len(vocabulary.encode(longest)) == length - 1 == found.context
+    assert all(s.startswith(longest) for s in found.sample(5, prompt=longest))
+    assert len(found.sample(5)) == 5
+    assert len(found.next_words(longest, 3)) == 3
+    assert (found.log_probability(["", longest]) < 0).all()
     for ask, name in (
         (found.next_words, "prompt"),
         (lambda words: found.sample(prompt=words), "prompt"),
         (lambda words: found.bits_per_byte(["a", words]), "sentences: item 1"),
     ):
-        with pytest.raises(ValueError, match=f"{name} has 8 pieces, .* reads at most 7"):
+        words = f"{name} has {length} pieces, .* reads at most {length - 1}"
+        with pytest.raises(ValueError, match=words):
             ask(longest + "a")
-
-
-def test_the_shortest_context_reads_one_piece_and_none_is_refused(vocabulary):
-    with pytest.raises(ValueError, match="length: expected a whole number of at least 2, got 1"):
-        TransformerLM(len(vocabulary), width=8, layers=1, heads=1, length=1)
-    found = LanguageModel(
-        TransformerLM(len(vocabulary), width=8, layers=1, heads=1, length=2), vocabulary
-    )
-    assert found.context == 1
-    assert (found.log_probability(["", "a"]) < 0).all()
-    assert len(found.next_words("a", 3)) == 3
-    assert all(s.startswith("a") for s in found.sample(5, prompt="a"))
-    assert len(found.sample(5)) == 5
-    with pytest.raises(ValueError, match="prompt has 2 pieces, .* reads at most 1"):
-        found.sample(prompt="zz")
 
 
 @pytest.mark.parametrize(
@@ -253,23 +230,15 @@ def test_any_text_has_a_probability(small):
     assert small.sample(1, prompt="<eos>")[0].startswith("<eos>")
 
 
-def test_temperatures_and_cuts_at_their_ends(small):
-    assert len(set(small.sample(20, temperature=1e12))) == 20
-    assert len(set(small.sample(20, temperature=1e-12))) == 1
-    assert small.sample(5, 1, top_k=10**6, top_p=1.0) == small.sample(
-        5, 1, top_k=len(small.vocabulary)
-    )
-
-
 # Files
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
 def test_a_file_gives_the_model_back(small, tmp_path, dtype):
     small.save(tmp_path / "model.keras", dtype)
     again = LanguageModel.load(tmp_path / "model.keras")
     assert again.vocabulary.tokens == small.vocabulary.tokens
-    exact = {"float32": 1e-7, "float16": 1e-3, "int8": 0.05}[dtype]
+    exact = {"float32": 1e-7, "int8": 0.05}[dtype]
     np.testing.assert_allclose(
         again.log_probability(TEXTS), small.log_probability(TEXTS), rtol=exact
     )

@@ -12,7 +12,6 @@ from benchmarks import language_models as benchmark
 TINY = "tiny training", "tiny writing 8"
 
 
-@pytest.mark.backend
 def test_all_write_the_same_words_with_and_without_a_cache():
     s = benchmark.SHAPES["tiny writing 8"]
     makers = (benchmark.write_ours, benchmark.write_torch)

@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
 
-from ae_lib import metrics, training
+from ae_lib import training
 from ae_lib.models import Autoencoder, conv_autoencoder
 
 pytestmark = pytest.mark.backend
@@ -32,6 +31,7 @@ def test_colour_images_keep_their_channels():
     assert make((8, 8, 3)).reconstruct(colour).shape == colour.shape
 
 
+@pytest.mark.once
 def test_the_number_of_parameters_follows_from_the_formula():
     def conv(m, a, b):
         return a * b * m * m + b
@@ -50,24 +50,12 @@ def test_without_a_code_size_the_feature_map_is_the_code():
 
 
 def test_corruption_works_in_training_only_and_lifts_the_range():
-    model = make(corruption=layers.GaussianNoise(1.0))
+    model = make(corruption=keras.layers.GaussianNoise(1.0))
     clean = keras.ops.convert_to_numpy(model(X, training=False))
     np.testing.assert_allclose(clean, model.reconstruct(X), atol=1e-6)
     noisy = keras.ops.convert_to_numpy(model(X, training=True))
     assert np.abs(noisy - clean).max() > 1e-3
     assert model.reconstruct(X - 0.5).shape == X.shape
-
-
-def test_it_learns():
-    training.set_seed(0)
-    model = make((8, 8), filters=(8,), code_size=8)
-    ramps = np.linspace(0, 1, 64, dtype="float32").reshape(-1, 1, 1) * np.ones(
-        (64, 8, 8), "float32"
-    )
-    before = metrics.mse(ramps, model.reconstruct(ramps))
-    model.compile(keras.optimizers.Adam(1e-2), "mse")
-    training.fit(model, ramps, epochs=15, batch_size=16)
-    assert metrics.mse(ramps, model.reconstruct(ramps)) < before / 4
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):
@@ -78,6 +66,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     assert again.value_range == (0.0, 1.0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -93,6 +82,7 @@ def test_bad_sizes_are_named(options, words):
         make(**options)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("options", [{"item_shape": 28}, {"filters": 16}])
 def test_one_number_where_several_are_expected_is_named(options):
     with pytest.raises(TypeError, match=f"{next(iter(options))}: expected several whole numbers"):

@@ -78,7 +78,6 @@ def test_the_loss_is_the_sum_of_its_parts_per_sentence():
     assert wide == pytest.approx(found, rel=1e-4)
 
 
-@pytest.mark.backend
 def test_the_bounds_of_chapter_05_take_sentences():
     model = make()
     kl = metrics.gaussian_kl(*model.posterior(TOKENS))
@@ -129,7 +128,7 @@ def test_free_bits_of_four_kinds():
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("kind", FREE_BITS)
+@pytest.mark.parametrize("kind", ["code", "mean number"])
 def test_with_more_free_bits_than_there_are_the_kl_has_no_gradient(kind):
     """The weights move as without a KL, the loss has the bits, and the metric says the truth."""
     moved, logs = [], []
@@ -200,7 +199,6 @@ def test_more_updates_of_the_encoder_move_it_alone():
     assert int(model.optimizer.iterations) == 4
 
 
-@pytest.mark.backend
 def test_it_learns_sentences_by_their_codes():
     rows = np.unique(TOKENS[:12], axis=0)
     model = make(keras.optimizers.Adam(2e-2), units=32, free_bits=20)

@@ -107,17 +107,6 @@ def test_step_by_step_is_the_whole_sequence():
     np.testing.assert_allclose(ops.convert_to_numpy(last_h), ops.convert_to_numpy(h), atol=1e-6)
 
 
-def test_rounded_products_are_near():
-    exact, rounded = LSTM(8), LSTM(8, matmul_dtype="bfloat16")
-    x = numbers(2, 5, 3)
-    a = exact(x)[0]
-    rounded(x)
-    rounded.set_weights(exact.get_weights())
-    b = rounded(x)[0]
-    difference = np.abs(ops.convert_to_numpy(a) - ops.convert_to_numpy(b)).max()
-    assert 0 < difference < 0.02
-
-
 def make(**options):
     training.set_seed(4)
     sizes = {"units": 7, "embedding_size": 6, "code_size": 5}
@@ -174,39 +163,6 @@ def test_the_loss_without_logits_has_the_gradient_of_the_one_with_them():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def lstm_step(x, h, c, layer, extra=0.0):
-    """One step in NumPy, from the equations."""
-    kernel, recurrent, bias = layer.get_weights()
-    i, f, g, o = np.split(x @ kernel + bias + extra + h @ recurrent, 4)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
-
-
-def test_the_model_is_its_equations():
-    model = make()
-    table = ops.convert_to_numpy(model.embedding)
-    words = [6, 9]
-    h = c = np.zeros(7)
-    for word in reversed(words):
-        h, c = lstm_step(table[word], h, c, model.encoder)
-    kernel, bias = model.to_code.get_weights()
-    code = np.concatenate([h, c]) @ kernel + bias
-    np.testing.assert_allclose(model.encode(TOKENS)[1], code, atol=1e-5)
-    (h_kernel, h_bias), (c_kernel, c_bias) = model.to_h.get_weights(), model.to_c.get_weights()
-    h, c = np.tanh(code @ h_kernel + h_bias), code @ c_kernel + c_bias
-    gates = code @ model.to_gates.get_weights()[0]
-    found = ops.convert_to_numpy(model(TOKENS))[1]
-    for t, word in enumerate([BOS, *words]):
-        h, c = lstm_step(table[word], h, c, model.decoder, gates)
-        out, out_bias = model.to_word.get_weights()
-        logits = (h @ out + out_bias) @ table.T + ops.convert_to_numpy(model.word_bias)
-        np.testing.assert_allclose(found[t], logits, atol=1e-4)
-
-
 def test_padding_changes_neither_code_nor_loss():
     model = make()
     alone = model.encode(TOKENS[1:2, :2])
@@ -228,14 +184,6 @@ def test_the_loss_is_the_mean_over_words_and_ends():
     assert loss_of(model, TOKENS, training=True) == pytest.approx(np.mean(nats), rel=1e-5)
 
 
-def test_a_fresh_model_loses_the_logarithm_of_the_vocabulary():
-    training.set_seed(0)
-    model = Seq2SeqAutoencoder(500, units=16, embedding_size=16, code_size=8)
-    tokens = rng.integers(4, 500, (20, 6)).astype("int32")
-    loss = loss_of(model, tokens)
-    assert loss == pytest.approx(np.log(500), rel=0.02)
-
-
 def test_it_learns_from_batches_of_several_lengths():
     training.set_seed(1)
     model = compiled(Seq2SeqAutoencoder(12, units=24, embedding_size=12, code_size=16))
@@ -248,12 +196,6 @@ def test_it_learns_from_batches_of_several_lengths():
     compiled(model)
     model.train_on_batch(batches[0])
     assert len(model._steps) == 1
-
-
-def test_it_learns_by_fit_too():
-    model = compiled(make())
-    history = model.fit(TOKENS, epochs=6, batch_size=3, verbose=0).history["loss"]
-    assert history[-1] < history[0]
 
 
 def test_word_dropout_hides_words_in_training_alone():
@@ -272,8 +214,9 @@ def test_long_sentences_are_read_in_pieces(monkeypatch):
     tokens[1, 7:] = tokens[2, 2:] = 0
     whole = model.encode(tokens)
     monkeypatch.setattr("ae_lib.models.seq2seq.UNROLL", 4)
-    np.testing.assert_allclose(model.encode(tokens), whole, atol=1e-6)
-    np.testing.assert_allclose(model.encode(tokens, batch_size=1), whole, atol=1e-6)
+    for batch_size in (512, 1):
+        pieces = model.encode(tokens, batch_size)
+        np.testing.assert_allclose(pieces, whole, rtol=1e-6, atol=1e-6)
 
 
 def test_a_saved_model_comes_back_the_same(tmp_path):
@@ -286,6 +229,7 @@ def test_a_saved_model_comes_back_the_same(tmp_path):
     np.testing.assert_array_equal(again.encode(TOKENS), model.encode(TOKENS))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -303,6 +247,7 @@ def test_bad_settings_are_named(options, words):
         Seq2SeqAutoencoder(3)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("tokens", "error", "words"),
     [
@@ -332,10 +277,10 @@ def policy():
     keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(  # XLA multiplies no float16 on a CPU
+    "name", ["mixed_bfloat16", *(["mixed_float16"] if BACKEND != "jax" else [])]
+)
 def test_a_global_policy_of_16_bits_is_one_of_the_products(policy, name):
-    if (keras.backend.backend(), name) == ("jax", "mixed_float16"):
-        name = "mixed_bfloat16"  # XLA multiplies no float16 on a CPU
     tokens = np.random.default_rng(0).integers(4, 50, (8, 5)).astype("int32")
     losses = {}
     for dtype in ("float32", name):
@@ -358,6 +303,7 @@ def test_a_global_policy_of_16_bits_is_one_of_the_products(policy, name):
     assert again.matmul_dtype == short
 
 
+@pytest.mark.once
 def test_what_was_asked_for_goes_before_the_policy():
     sizes = {"units": 4, "embedding_size": 4, "code_size": 4}
     model = Seq2SeqAutoencoder(9, **sizes, matmul_dtype="bfloat16", dtype="mixed_float16")

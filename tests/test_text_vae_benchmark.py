@@ -44,12 +44,6 @@ def test_a_run_that_was_cut_off_goes_on(folder, record):
     assert second["curve"] == first["curve"]
 
 
-def test_a_part_is_kept_and_writes_no_record(tmp_path):
-    run(tmp_path, "--arms", "language model")
-    assert (tmp_path / "runs" / "language model, seed 0, test.json").exists()
-    assert not (tmp_path / "text_vae.json").exists()
-
-
 def test_the_columns_hang_together(record):
     for arm, row in record["arms"].items():
         (seed,) = row["seeds"]

@@ -1,7 +1,7 @@
 """The explorer of a translator on its Python side: its copy of the weights, refusals."""
 
+import functools
 import json
-import re
 import sys
 
 import keras
@@ -13,6 +13,7 @@ from ae_lib import models, text_models
 from ae_lib.widgets import Translate, _static
 from ae_lib.widgets import _int8 as int8
 from tests.page.explorers import ENDS, small_translator
+from tests.serving import assert_sends_when_asked, assert_serves
 
 
 @pytest.fixture(scope="module", params=int8.ATTENTIONS)
@@ -91,22 +92,14 @@ def test_what_it_cannot_show_is_refused(translator):
 
 
 def test_it_serves_a_notebook_and_a_page_and_asks_nobody(translator, monkeypatch):
-    widget = Translate(translator, ["</script><b>", *ENDS])
-    widget.set_state({"sentence": "Tea!"})  # as the browser does
+    make = functools.partial(Translate, translator, ["</script><b>", *ENDS])
+    widget = assert_serves(make, sentence="Tea!")
     for wrong in ("", "a" * 1001, 3):
         with pytest.raises(traitlets.TraitError):
             widget.sentence = wrong
     assert widget.sentence == "Tea!"
-    html = widget._repr_mimebundle_()[0]["text/html"]
-    assert html == Translate(translator, ["</script><b>", *ENDS]).html()
-    assert html.count("</script>") == 2
-    assert not re.findall(r"https?://|\bimport\b.*from", html)
-    assert len(html) < 100_000
     assert repr(widget).startswith("<Translate 'translate': 3 sentences, '</script><b>' to ")
-    sent = []
-    monkeypatch.setattr(widget, "send", lambda *message, **more: sent.append((*message, more)))
-    widget._handle_custom_msg({"kind": "weights"}, [])
-    assert sent == [({"kind": "weights"}, {"buffers": [int8.pack_model(translator)]})]
+    assert_sends_when_asked(widget, int8.pack_model(translator), monkeypatch)
 
 
 def test_what_a_module_imports_stands_in_it():

@@ -1,12 +1,10 @@
 """The variational autoencoder and the bounds, against exact likelihoods, on every backend."""
 
 import re
-from itertools import pairwise
 
 import keras
 import numpy as np
 import pytest
-from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from ae_lib import metrics, training
@@ -23,11 +21,11 @@ def make(**options):
     return dense_vae((4, 3), **{"code_size": 2, "hidden": (8,), **options})
 
 
-def linear_gaussian(shift=0.0):
-    """``(model, x, log p(x), KL(q ‖ posterior))`` for x = Wz + b + σ·noise.
+def linear_gaussian():
+    """``(model, x, log p(x))`` for x = Wz + b + σ·noise.
 
     W's columns are at right angles, so that the posterior N(A (x − b), V) has a diagonal V and
-    one linear layer is it exactly; ``shift`` moves q's mean and raises its log-variance.
+    one linear layer is it exactly.
     """
     d, k, sigma = 5, 2, 0.7
     W = np.linalg.qr(rng.normal(size=(d, k)))[0] * [1.5, 0.8]
@@ -36,59 +34,23 @@ def linear_gaussian(shift=0.0):
     A = V[:, None] * W.T / sigma**2
     model = dense_vae((d,), k, (), likelihood="gaussian")
     kernel = np.hstack([A.T, np.zeros((d, k))])
-    bias = np.concatenate([shift - A @ b, np.log(V) + shift])
+    bias = np.concatenate([-A @ b, np.log(V)])
     model.encoder.set_weights([kernel, bias])
     model.decoder.set_weights([W.T, b])
     model.log_scale.assign(np.log(sigma))
     cov = W @ W.T + sigma**2 * np.eye(d)
     x = rng.multivariate_normal(b, cov, 50).astype("float32")
-    gap = 0.5 * (k * (np.exp(shift) - 1 - shift) + (shift**2 / V).sum())
-    return model, x, multivariate_normal(b, cov).logpdf(x), gap
+    return model, x, multivariate_normal(b, cov).logpdf(x)
 
 
-def test_the_estimators_stand_in_order_and_each_at_its_exact_value():
-    model, x, exact, gap = linear_gaussian(shift=0.5)
-    estimates = np.array(
-        [
-            [
-                metrics.elbo(model, x, 5, seed).mean(),
-                metrics.iwae(model, x, 5, seed).mean(),
-                metrics.iwae(model, x, 500, seed).mean(),
-            ]
-            for seed in SEEDS
-        ]
-    )
-    means, errors = estimates.mean(0), estimates.std(0, ddof=1) / np.sqrt(len(SEEDS))
-    order = [*means, exact.mean()]
-    for low, high in pairwise(order):
-        assert low < high + 4 * errors.max()
-    assert means[0] == pytest.approx(exact.mean() - gap, abs=4 * errors[0])
-    assert exact.mean() - means[2] < 4 * errors[2] + 0.01  # 500 samples: bias about var / 1,000
-    assert means[1] - means[0] > 0.2  # the five samples close a part of the gap, here 0.8 nats
-
-
+@pytest.mark.once
 def test_at_the_optimum_the_bound_is_the_likelihood():
-    model, x, exact, _ = linear_gaussian()
+    """Chapter 05 claims the rest: away from the optimum, in order, and against an integral."""
+    model, x, exact = linear_gaussian()
     np.testing.assert_allclose(metrics.iwae(model, x, 3), exact, atol=1e-4)  # no variance at all
     draws = np.array([metrics.elbo(model, x, 50, seed) for seed in SEEDS])
     error = draws.mean(1).std(ddof=1) / np.sqrt(len(SEEDS))
     assert draws.mean() == pytest.approx(exact.mean(), abs=4 * error)
-
-
-def test_a_code_of_one_number_is_integrated_on_a_grid():
-    model = make(code_size=1)
-    model.decoder.set_weights([3 * w for w in model.decoder.get_weights()])  # to matter
-    grid, width = np.linspace(-7, 7, 2001, retstep=True)
-    joint = np.array(
-        [model.log_likelihood(np.tile(x, (2001, 1, 1)), grid[:, None], 2001) for x in BITS[:5]]
-    ) + (-0.5 * grid**2 - 0.5 * np.log(2 * np.pi))
-    exact = logsumexp(joint, axis=1) + np.log(width)
-    draws = np.array([metrics.iwae(model, BITS[:5], 800, seed) for seed in SEEDS])
-    error = draws.std(0, ddof=1) / np.sqrt(len(SEEDS))
-    assert (np.abs(draws.mean(0) - exact) < 4 * error + 0.01).all()
-    assert (
-        np.array([metrics.elbo(model, BITS[:5], 800, s) for s in SEEDS[:3]]).mean(0) < exact
-    ).all()
 
 
 def test_codes_samples_and_likelihoods():
@@ -162,6 +124,7 @@ def broken():
     return model
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("call", "words"),
     [

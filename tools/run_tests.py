@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CI = bool(os.environ.get("CI"))
 DEAD_END = "http://127.0.0.1:9"  # nothing listens there: a proxy that refuses everyone
 NO_PAGES = ["--ignore=tests/page"]
+EACH_BACKEND = ["-m", "backend and not once"]
 # JAX keeps what it has compiled: many tests make the same small model again. And it optimises
 # less, but in the tests of numbers: small models take longer to compile than to run.
 JAX_SOONER = {
@@ -49,12 +50,12 @@ STAGES = {
     ),
     "jax": (
         "Library: Keras on JAX",
-        ["tests", *NO_PAGES, "-m", "backend"],
+        ["tests", *NO_PAGES, *EACH_BACKEND],
         {"KERAS_BACKEND": "jax", **JAX_SOONER},
     ),
     "torch": (
         "Library: Keras on PyTorch",
-        ["tests", *NO_PAGES, "-m", "backend"],
+        ["tests", *NO_PAGES, *EACH_BACKEND],
         {"KERAS_BACKEND": "torch"},
     ),
 }
