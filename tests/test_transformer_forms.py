@@ -198,17 +198,17 @@ def test_the_loss_of_hidden_words_counts_those_alone():
 @pytest.mark.parametrize("form", [TransformerLM, TransformerSeq2Seq])
 @pytest.mark.parametrize("dtype", [None, "mixed_bfloat16"])
 def test_reading_once_and_writing_with_a_cache_is_the_whole(form, dtype):
-    model = make(form, dtype=dtype)
-    words = rng.integers(4, 12, (3, SIZES["length"] - 1)).astype("int32")
+    model = make(form, scale=8 if dtype is None else 2, dtype=dtype)
+    words = np.random.default_rng(0).integers(4, 12, (3, SIZES["length"] - 1)).astype("int32")
     alone = form is TransformerLM
     expected = logits_of(model, words if alone else text.pairs(SEEN, words))
     state = model.initial_state(3 if alone else SEEN)
-    scale = 1e-4 if dtype is None else 0.1 if alone else 0.15
+    near = 1e-4 if dtype is None else 0.05  # rounding grows with the weights
     for t, last in enumerate(with_bos(words).T):
         logits, state = model.step(state, last)
         assert keras.backend.standardize_dtype(logits.dtype) == "float32"
         np.testing.assert_allclose(
-            ops.convert_to_numpy(logits), expected[:, t], atol=scale, rtol=scale
+            ops.convert_to_numpy(logits), expected[:, t], atol=near, rtol=near
         )
 
 
