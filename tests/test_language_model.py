@@ -85,6 +85,25 @@ def test_the_lstm_s_model_learns_and_comes_back(tmp_path):
     np.testing.assert_array_equal(*(ops.convert_to_numpy(m(words[:3])) for m in (model, again)))
 
 
+@pytest.mark.backend
+def test_weights_are_dropped_in_training_alone_and_a_locked_mask_is_a_sentence_s():
+    training.set_seed(1)
+    model = RecurrentLM(12, 7, 5, dropout=0.5, weight_dropout=0.5, locked=True)
+    kept = ops.convert_to_numpy(model.drop(np.ones((2, 6, 5), "float32"), training=True))
+    np.testing.assert_array_equal(kept, np.repeat(kept[:, :1], 6, axis=1))
+    assert set(kept.ravel()) == {0, 2}
+    words = np.random.default_rng(0).integers(4, 12, (3, 6)).astype("int32")
+    again = RecurrentLM.from_config(model.get_config() | {"dropout": 0.0})
+    again.set_weights(model.get_weights())
+    found = [ops.convert_to_numpy(again(words, training=t)) for t in (True, True, False, False)]
+    assert np.abs(found[0] - found[1]).max() > 1e-3  # other weights are dropped
+    np.testing.assert_array_equal(found[2], found[3])
+    np.testing.assert_array_equal(found[2], ops.convert_to_numpy(model(words)))
+    recurrent = ops.convert_to_numpy(again.lstm.recurrent_kernel)
+    dropped = ops.convert_to_numpy(again.weight_drop(recurrent, training=True))
+    assert set(np.unique(dropped / recurrent).round(4)) == {0, 2}
+
+
 # Probabilities
 
 

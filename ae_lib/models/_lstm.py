@@ -242,21 +242,23 @@ class LSTM(keras.layers.Layer):
         flat = product(ops.reshape(x, (-1, x.shape[-1])), self.kernel, self.matmul_dtype)
         return ops.reshape(flat + self.bias, (*ops.shape(x)[:-1], 4 * self.units))
 
-    def run(self, z, h, c, mask=None):
+    def run(self, z, h, c, mask=None, recurrent=None):
         """The recurrence over projected inputs, time first; see ``run`` of this module."""
-        return run(z, h, c, self.recurrent_kernel, mask, self.matmul_dtype)
+        recurrent = self.recurrent_kernel if recurrent is None else recurrent
+        return run(z, h, c, recurrent, mask, self.matmul_dtype)
 
     def step(self, z, h, c):
         """One step from a projected input (batch, 4·units): ``(h, c)``."""
         return cell(z + product(h, self.recurrent_kernel, self.matmul_dtype), c)[:2]
 
-    def call(self, x, mask=None, initial_state=None):
+    def call(self, x, mask=None, initial_state=None, recurrent=None):
         """Run over whole sequences.
 
         Args:
             x: (batch, time, inputs).
             mask: (batch, time) of booleans; where False the state stays. None: all True.
             initial_state: ``(h, c)``, each (batch, units); None: zeros.
+            recurrent: (units, 4·units), in place of ``recurrent_kernel``; None: that one.
 
         Returns:
             ``(outputs, h, c)``: (batch, time, units), (batch, units), (batch, units).
@@ -267,7 +269,7 @@ class LSTM(keras.layers.Layer):
         if mask is not None:
             mask = ops.cast(ops.transpose(mask), self.compute_dtype)[:, :, None]
         z = self.project(ops.transpose(x, (1, 0, 2)))
-        outputs, h, c = self.run(z, *initial_state, mask)
+        outputs, h, c = self.run(z, *initial_state, mask, recurrent)
         return ops.transpose(outputs, (1, 0, 2)), h, c
 
     def get_config(self):

@@ -13,7 +13,7 @@ class RecurrentLM(TiedModel):
 
     Source: Mikolov et al. (2010) with the cell of Hochreiter & Schmidhuber (1997); one table
     for reading and for writing, as in Press & Wolf (2017); dropout before and after the
-    recurrence, as in Zaremba et al. (2014).
+    recurrence, as in Zaremba et al. (2014); weight dropout as in Merity et al. (2018).
 
     Args:
         vocabulary_size: ids are 0…vocabulary_size − 1; 0 <pad>, 1 <unk>, 2 <bos>, 3 <eos>.
@@ -21,6 +21,8 @@ class RecurrentLM(TiedModel):
         embedding_size: size of a word's vector.
         dropout: share of the values of word vectors and of the LSTM's outputs that training
             drops, in [0, 1).
+        weight_dropout: share of the recurrent weights that training drops in a step, in [0, 1).
+        locked: whether a sentence's words all lose the same values (Gal & Ghahramani 2016).
         matmul_dtype: "bfloat16" for faster matrix products where the processor has them;
             None: full precision.
         dtype: a Keras policy; of one with 16 bits the 16-bit type becomes ``matmul_dtype``,
@@ -44,6 +46,8 @@ class RecurrentLM(TiedModel):
         units=512,
         embedding_size=256,
         dropout=0.0,
+        weight_dropout=0.0,
+        locked=False,
         matmul_dtype=None,
         dtype=None,
         **options,
@@ -52,14 +56,21 @@ class RecurrentLM(TiedModel):
         self.dropout = share(dropout, "dropout", one=False)
         self.lstm = self._lstm(units, embedding_size, "lstm")
         self._output()
-        self.drop = layers.Dropout(dropout, dtype=self.dtype_policy, name="drop")
+        self.weight_dropout = share(weight_dropout, "weight_dropout", one=False)
+        self.locked, policy = bool(locked), self.dtype_policy
+        shape = (None, 1, None) if locked else None
+        self.drop = layers.Dropout(dropout, noise_shape=shape, dtype=policy, name="drop")
+        self.weight_drop = layers.Dropout(weight_dropout, dtype=policy, name="weight_drop")
 
     # Inside the graph
 
     def call(self, tokens, training=None):
         """Logits of each next word, float32 (n, T + 1, vocabulary_size)."""
         seen = self.decoder_input(tokens)
-        outputs = self.lstm(self.drop(self.embed(seen), training=training))[0]
+        recurrent = ops.convert_to_tensor(self.lstm.recurrent_kernel)
+        recurrent = self.weight_drop(recurrent, training=training)
+        seen = self.drop(self.embed(seen), training=training)
+        outputs = self.lstm(seen, recurrent=recurrent)[0]
         return self.logits(self.drop(outputs, training=training))
 
     def initial_state(self, n):
@@ -77,4 +88,5 @@ class RecurrentLM(TiedModel):
         return as_size(n, "conditioning, the number of sentences to write")
 
     def get_config(self):
-        return {**super().get_config(), "dropout": self.dropout}
+        own = ("dropout", "weight_dropout", "locked")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
