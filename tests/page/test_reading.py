@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.page.axe import assert_axe_finds_nothing
 from tests.page.test_pages import CHAPTERS, SITE, read
 
 # Where a point of the page's own colours shows; what a dark page must not be.
@@ -107,18 +108,16 @@ def test_search_is_worked_by_keyboard_and_leads_to_the_place(open_page):
 
 
 def test_the_page_of_the_search_answers_what_was_asked_in_the_dialog(open_page):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = open_page(uri("book/notation.html"))
     page.keyboard.press("Control+k")
     page.keyboard.type("gradient")
     page.locator(".ae-found a").first.wait_for()
     assert page.locator(".ae-found a").count() == 12
-    assert Axe().run(page, options={"preload": False}).response["violations"] == []
+    assert_axe_finds_nothing(page)
     page.keyboard.press("Enter")
     page.wait_for_url("**/search.html?q=gradient")
     page.locator("#search-results a").nth(20).wait_for()
-    assert Axe().run(page, options={"preload": False}).response["violations"] == []
+    assert_axe_finds_nothing(page)
 
 
 def test_without_a_script_the_page_of_the_search_says_so(open_page):
@@ -167,8 +166,12 @@ def scroll_through(page):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_on_a_phone_what_goes_on_beyond_the_edge_says_so(open_page, name):
-    page = open_page(uri(name), 390, 844, is_mobile=True, has_touch=True)
+def test_on_a_phone_all_is_large_and_what_goes_on_beyond_the_edge_says_so(open_page, name):
+    """What one touches is large and free also in sections that are not drawn yet."""
+    page = open_page(uri(name), 390, 844, near_alone=True, is_mobile=True, has_touch=True)
+    page.wait_for_load_state("networkidle")
+    assert_axe_finds_nothing(page, rule="target-size")
+    page.add_style_tag(content="* { content-visibility: visible !important }")
     scroll_through(page)
     assert page.evaluate(UNCUED) == []
     assert page.evaluate(SMALL) == []
