@@ -157,10 +157,8 @@ def test_what_others_stored_is_not_offered(open_page):
         assert page.locator(".ae-continue").count() == 0
 
 
-@pytest.mark.parametrize("where", ["file", "server"])
-def test_keys_of_one_letter_lead_on_back_and_to_the_search(open_page, serve, where):
-    base = SITE.as_uri() + "/" if where == "file" else serve
-    page = open_page(base + CHAPTERS[1])
+def test_keys_of_one_letter_lead_on_back_and_to_the_search(open_page):
+    page = open_page(uri(CHAPTERS[1]))
     page.keyboard.press("Control+n")
     page.keyboard.press("Alt+p")
     page.keyboard.press("/")
