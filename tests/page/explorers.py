@@ -15,6 +15,7 @@ from ae_lib import data, text, text_models
 from ae_lib.models import AttentionSeq2Seq, SentenceVAE, Seq2SeqAutoencoder
 from ae_lib.widgets import SentencePath
 from ae_lib.widgets import _int8 as int8
+from tests.page.axe import assert_axe_finds_nothing
 from tests.small_text_model import small_autoencoder, with_weights
 
 ROOT = Path(__file__).parents[2]
@@ -146,14 +147,10 @@ class Explorer:
 
     def assert_axe_finds_nothing(self):
         """In both themes. The page must have been opened with reduced motion."""
-        from axe_playwright_python.sync_playwright import Axe
-
         self.page.mouse.move(0, 0)
-        context = f'[data-ae-explorer="{self.name}"]'
         for theme in ("light", "dark"):
             self.set_theme(theme)
-            found = Axe().run(self.page, context=context, options={"preload": False})
-            assert found.violations_count == 0, f"{theme}: {found.generate_report()}"
+            assert_axe_finds_nothing(self.page, f'[data-ae-explorer="{self.name}"]')
 
     def set_theme(self, theme):
         self.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)

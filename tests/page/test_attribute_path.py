@@ -13,7 +13,7 @@ from ae_lib import data, pretrained, text, text_models
 from ae_lib.widgets import AttributePath, attribute_path
 from ae_lib.widgets import _int8 as int8
 from tests.page import explorers
-from tests.page.explorers import ENDS, HELD_OUT, ROOT, SITE, PathExplorer
+from tests.page.explorers import ENDS, HELD_OUT, SITE, PathExplorer
 from tests.page.test_sentence_path import check_the_stored_path_then_load
 from tests.page.test_sentence_words import ODD
 
@@ -70,21 +70,13 @@ def small(open_page, page_of_vae):
     return AttributeExplorer(open_page(page_of_vae[0]), page_of_vae[1])
 
 
-def check_loading(explorer):
-    explorer.run("explorer => explorer.setPlace(0.25)")  # in the path, the place of t = 0.5
-    check_the_stored_path_then_load(explorer)
-
-
-CHAPTER = ROOT / "chapters/08_sentence_vae.ipynb"
-
-
-@pytest.mark.skipif(not CHAPTER.exists(), reason="there is no chapter 08 yet")
 def test_the_books_explorer(open_page):
     address, payload = explorers.book_page("sentence-path", "08_*")
     shipped = pretrained("sentence-vae")
     assert payload["weights"]["version"] == int8.fingerprint(int8.pack_model(shipped))
     explorer = AttributeExplorer(open_page(address), vae_beside(SITE, shipped.attributes))
-    check_loading(explorer)
+    explorer.run("explorer => explorer.setPlace(0.25)")  # in the path, the place of t = 0.5
+    check_the_stored_path_then_load(explorer)
     for sentence in payload["examples"][:3]:
         explorer.write(0, sentence)
         for name, pairs in shipped.attributes.items():
@@ -94,12 +86,8 @@ def test_the_books_explorer(open_page):
             explorer.assert_agrees_with_keras()
 
 
-def test_a_stored_path_is_shown_before_anything_is_loaded(small):
-    assert small.state()["target"] == ["question", True]
-    check_loading(small)
-
-
 def test_pick_an_attribute_a_value_and_a_strength(small):
+    assert small.state()["target"] == ["question", True]
     small.attribute.select_option(label="number of words")  # this loads the model
     small.loaded()
     last = small.autoencoder.attributes["words"][-1][0]

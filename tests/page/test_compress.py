@@ -9,7 +9,6 @@ from ae_lib.widgets import _int8 as int8
 from tests.page.explorers import (
     HELD_OUT,
     PHONE,
-    ROOT,
     LoadingExplorer,
     book_page,
     write_page,
@@ -81,10 +80,6 @@ def restores(explorer, words):
     assert explorer.hex.get_attribute("aria-invalid") == "false"
 
 
-CHAPTER = ROOT / "chapters/11_compression.ipynb"
-
-
-@pytest.mark.skipif(not CHAPTER.exists(), reason="there is no chapter 11 yet")
 def test_the_books_explorer(open_page):
     address, payload = book_page("compress", "11_*")
     shipped = int8.pack_file(text_models.shipped_file(compress.SHIPPED))

@@ -104,6 +104,8 @@ def test_every_decoder_and_every_spread_of_codes(open_page, tmp_path):
         for code in codes[:4].tolist():
             explorer.set_code(code)
             explorer.assert_agrees_with_keras()
+        pixels = explorer.run("explorer => [...explorer.pixels()]")
+        assert np.abs(np.array(pixels) * 255 - explorer.canvas()[:, 0]).max() <= 0.51
         assert explorer.canvas()[:, 0].std() > 2
         for k, slider in enumerate(explorer.root.get_by_role("slider").all()):
             low, high = (float(slider.get_attribute(end)) for end in ("min", "max"))
@@ -187,13 +189,8 @@ def test_a_prior_is_drawn_and_drawn_from(open_page, decoder, tmp_path):
     assert np.abs(np.std(drawn, axis=0) - 1).max() < 0.46
 
 
-def test_the_first_image_is_keras_image(explorer):
+def test_move_by_pointer_keyboard_and_sliders(explorer):
     explorer.assert_agrees_with_keras()
-    pixels = explorer.run("explorer => [...explorer.pixels()]")
-    assert np.abs(np.array(pixels) * 255 - explorer.canvas()[:, 0]).max() <= 0.51
-
-
-def test_move_by_pointer(explorer):
     drag(explorer)
     box = explorer.map.bounding_box()
     x, y = box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"]
@@ -207,8 +204,7 @@ def test_move_by_pointer(explorer):
     assert explorer.code()[0] == float(low)
     explorer.assert_agrees_with_keras()
 
-
-def test_move_by_keyboard(explorer):
+    explorer.set_code([0.5, 1])
     press_keys(explorer)
     reached = []
     for _ in range(3):
@@ -221,8 +217,6 @@ def test_move_by_keyboard(explorer):
     assert [name[:2] for name in reached[:2]] == ["z1", "z2"]
     assert reached[2] == "Map of images"
 
-
-def test_move_by_sliders(explorer):
     first, second = explorer.root.get_by_role("slider").all()
     before = explorer.code()
     first.focus()
@@ -256,12 +250,18 @@ def test_toggle_a_class(explorer):
     explorer.assert_agrees_with_keras()
 
 
-def test_says_code_and_nearest_class_to_screen_readers(explorer):
+def test_says_code_nearest_class_and_where_there_are_no_data(explorer):
     live = explorer.root.locator("[aria-live=polite]")
     assert live.inner_text() == ""
     explorer.set_code([0.5, -0.25])
     live.get_by_text("Code 0.50, −0.25. Nearest point: ").wait_for(timeout=3000)
     assert live.inner_text().endswith(f"{explorer.nearest.inner_text()}.")
+    words = explorer.root.locator(".aex-nearest")
+    explorer.set_code([-3, 0])
+    assert "no data near here" not in words.inner_text()
+    explorer.set_code([-9, 9])
+    assert "no data near here" in words.inner_text()
+    live.get_by_text("No data near here. Nearest point: ").wait_for(timeout=5000)
 
 
 def test_map_of_images(explorer):
@@ -350,13 +350,3 @@ def test_phone(open_page, address, decoder):
 def test_without_javascript_a_sentence_stands_there(open_page, address):
     page = open_page(address, java_script_enabled=False)
     assert "needs JavaScript" in page.locator(".ae-explorer-fallback").first.inner_text()
-
-
-def test_far_from_all_points_it_says_that_there_are_no_data(explorer):
-    words = explorer.root.locator(".aex-nearest")
-    explorer.set_code([-3, 0])
-    assert "no data near here" not in words.inner_text()
-    explorer.set_code([-9, 9])
-    assert "no data near here" in words.inner_text()
-    live = explorer.root.locator("[aria-live=polite]")
-    live.get_by_text("No data near here. Nearest point: ").wait_for(timeout=5000)

@@ -65,7 +65,7 @@ def words(open_page, page_and_model):
     return Words(open_page(page_and_model[0]), page_and_model[1])
 
 
-def test_the_same_pieces_as_python(words):
+def test_the_same_pieces_probabilities_and_attention_as_python(words):
     texts = [*data.load_sentences("test")[:200], *ODD, *random_texts(300)]
     texts += [pair.french for pair in data.load_pairs("validation")[:100]]
     found = words.run("(explorer, texts) => texts.map(explorer.encode)", texts)
@@ -73,9 +73,6 @@ def test_the_same_pieces_as_python(words):
     assert found == rows
     back = words.run("(explorer, rows) => rows.map(explorer.decode)", rows)
     assert back == [text.normalise(t) for t in texts]
-
-
-def test_the_same_probabilities_and_attention_as_python(words):
     prompts = [s for s in data.load_sentences("test")[:60] if len(s) < 24][:12] + ["", "é 🙂"]
     for prompt in prompts:
         p = np.array(words.run("(explorer, prompt) => explorer.next(prompt)", prompt))

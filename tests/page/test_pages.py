@@ -2,7 +2,6 @@
 
 import functools
 import gzip
-import json
 import os
 import re
 import subprocess
@@ -15,7 +14,10 @@ import pytest
 import repository
 from ae_lib.claims import inline_parts, read_ledger, rows_of, typeset
 from ae_lib.widgets._static import classic_script
+from tests.page.axe import SETTLE, assert_axe_finds_nothing
 from tests.page.explorers import come_near
+from tests.page.test_print import PAGES as PRINTED
+from tests.page.test_print import assert_prints_unfolded_uncut_and_in_dark_ink
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("AE_SITE", ROOT / "_build" / "html"))
@@ -23,20 +25,10 @@ PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html"))
 READ = [name for name in PAGES if name != "404.html"]  # which stands alone
 CHAPTERS = [name for name in READ if name.startswith("chapters/")]
 
-# The whole page laid out, at rest, and with everything unfolded.
-SETTLE = "*, ::before, ::after { transition: none !important; animation: none !important }"
+# The whole page laid out, and with everything unfolded.
 UNFOLD = """() => {
   document.querySelectorAll("details").forEach(d => { d.open = true });
   return document.fonts.ready.then(() => new Promise(requestAnimationFrame));
-}"""
-# One span of each kind stands for all the coloured words of the listings.
-THIN_OUT = """() => {
-  const seen = new Set();
-  for (const span of document.querySelectorAll("pre span")) {
-    const kind = span.className + span.closest("div").parentElement.className;
-    if (seen.has(kind)) span.replaceWith(...span.childNodes);
-    seen.add(kind);
-  }
 }"""
 # Elements that reach beyond the right edge and in no box that scrolls.
 STICKING_OUT = """() => [...document.querySelectorAll("main *")].filter(e => {
@@ -46,6 +38,38 @@ STICKING_OUT = """() => [...document.querySelectorAll("main *")].filter(e => {
     if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
   return true;
 }).map(e => e.outerHTML.slice(0, 120))"""
+
+# Words of a drawing that reach out of it, and those of too little contrast with the page.
+# Those on an image do not stand on paper; of a formula's words the box is larger than the ink.
+WORDS_OUT = """() => [...document.querySelectorAll("figure svg")].flatMap(svg => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text:not(:has(tspan))")].filter(text => {
+    const words = text.getBoundingClientRect();
+    return words.left < box.left - 2 || words.right > box.right + 2;
+  }).map(text => text.textContent);
+})"""
+OUTPUTS_OUT = """() => [...document.querySelectorAll(".cell_output pre")]
+  .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"""
+FAINT_WORDS = """() => {
+  const light = ([r, g, b]) => [r, g, b].map(v => v <= .03928 ? v / 12.92
+    : ((v + .055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], .05);
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+  const parts = colour => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => v / 255);
+  };
+  const paper = light(parts(getComputedStyle(document.body).backgroundColor));
+  return [...document.querySelectorAll("figure svg text")].filter(text => {
+    const at = text.getBoundingClientRect();
+    const on = image => (box => box.left < at.left && at.right < box.right && box.top < at.top
+      && at.bottom < box.bottom)(image.getBoundingClientRect());
+    if (!text.textContent.trim() || [...text.closest("svg").querySelectorAll("image")].some(on))
+      return false;
+    const words = light(parts(getComputedStyle(text).fill));
+    return Math.max(words, paper) / Math.min(words, paper) < 4.5;
+  }).map(text => text.textContent.trim() + getComputedStyle(text).fill);
+}"""
 
 
 @functools.cache
@@ -115,16 +139,20 @@ def test_a_page_is_whole(name):
 
 @pytest.mark.parametrize("name", READ)
 def test_a_page_opens_from_a_stick_for_everyone(open_page, name):
-    """One visit, without a server: a wide screen in one theme, a phone in the other.
+    """One visit, without a server: on paper, on a wide screen in one theme, a phone in the other.
 
     Which one changes from page to page, so that what all pages share is seen in all four ways.
     """
-    from axe_playwright_python.sync_playwright import Axe
-
-    page = open_page((SITE / name).as_uri())
+    page = open_page((SITE / name).as_uri(), color_scheme="dark")
+    if name in PRINTED:
+        assert_prints_unfolded_uncut_and_in_dark_ink(page)
+    wide, phone = ({"width": 1400, "height": 900}, {"width": 390, "height": 844})
+    page.set_viewport_size(wide)
     assert page.evaluate("getComputedStyle(document.body).fontFamily").startswith('"Source')
     assert page.locator("main h1:visible").count()
     page.add_style_tag(content=SETTLE)
+    assert page.evaluate(WORDS_OUT) == []
+    assert page.evaluate(OUTPUTS_OUT) == [], "wider than the column of a wide screen"
     if (solution := page.locator("details.ae-solution").first).count():
         code = solution.locator("pre").first
         assert not code.is_visible()
@@ -133,18 +161,15 @@ def test_a_page_opens_from_a_stick_for_everyone(open_page, name):
         assert code.is_visible()
         assert "@title" not in solution.inner_text()
     page.evaluate(UNFOLD)
-    page.evaluate(THIN_OUT)
     schemes = ("light", "dark") if READ.index(name) % 2 else ("dark", "light")
-    options = {"resultTypes": ["violations"], "preload": False}
-    for scheme, size in zip(schemes, ((1400, 900), (390, 844)), strict=True):
-        page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    for scheme, size in zip(schemes, (wide, phone), strict=True):
+        page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
-        found = Axe().run(page, options=options).response["violations"]
-        told = [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in found]
-        assert not told, f"{scheme}, {size[0]} px: {json.dumps(told, indent=1)}"
-    wide = page.evaluate(STICKING_OUT)
-    assert not wide, f"beyond the edge of a 390 px screen: {wide[:3]}"
+        assert_axe_finds_nothing(page)
+        assert page.evaluate(FAINT_WORDS) == [], scheme
+    beyond = page.evaluate(STICKING_OUT)
+    assert not beyond, f"beyond the edge of a 390 px screen: {beyond[:3]}"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
@@ -236,15 +261,16 @@ def test_claims_are_shown_whole_on_their_page_and_in_the_ledger():
     assert not [row for row in shown if re.search(r"\de[-+]?\d|(?<!\w)-\d", row)]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_label_of_a_claim_is_large_enough_to_touch(open_page, width):
+def test_the_label_of_a_claim_is_large_enough_to_touch(open_page):
     for name, path in [(CHAPTERS[0], ".ae-claim-label"), ("book/claims.html", ".ae-ledger td a")]:
-        page = open_page((SITE / name).as_uri(), width)
-        boxes = page.locator(path).evaluate_all(
-            "all => all.map(e => e.getBoundingClientRect()).map(b => [b.width, b.height])"
-        )
-        assert len(boxes) > 10
-        assert min(min(box) for box in boxes) >= 44
+        page = open_page((SITE / name).as_uri())
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            boxes = page.locator(path).evaluate_all(
+                "all => all.map(e => e.getBoundingClientRect()).map(b => [b.width, b.height])"
+            )
+            assert len(boxes) > 10
+            assert min(min(box) for box in boxes) >= 44
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -290,51 +316,6 @@ def test_an_explorer_on_a_page_runs_the_script_of_today():
         assert script.endswith(f"\n{classic_script(module.read_text('utf8'))}\n")
 
 
-# Words of a drawing that reach out of it, and those of too little contrast with the page.
-# Those on an image do not stand on paper; of a formula's words the box is larger than the ink.
-WORDS_OUT = """() => [...document.querySelectorAll("figure svg")].flatMap(svg => {
-  const box = svg.getBoundingClientRect();
-  return [...svg.querySelectorAll("text:not(:has(tspan))")].filter(text => {
-    const words = text.getBoundingClientRect();
-    return words.left < box.left - 2 || words.right > box.right + 2;
-  }).map(text => text.textContent);
-})"""
-FAINT_WORDS = """() => {
-  const light = ([r, g, b]) => [r, g, b].map(v => v <= .03928 ? v / 12.92
-    : ((v + .055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], .05);
-  const canvas = new OffscreenCanvas(1, 1).getContext("2d");
-  const parts = colour => {
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => v / 255);
-  };
-  const paper = light(parts(getComputedStyle(document.body).backgroundColor));
-  return [...document.querySelectorAll("figure svg text")].filter(text => {
-    const at = text.getBoundingClientRect();
-    const on = image => (box => box.left < at.left && at.right < box.right && box.top < at.top
-      && at.bottom < box.bottom)(image.getBoundingClientRect());
-    if (!text.textContent.trim() || [...text.closest("svg").querySelectorAll("image")].some(on))
-      return false;
-    const words = light(parts(getComputedStyle(text).fill));
-    return Math.max(words, paper) / Math.min(words, paper) < 4.5;
-  }).map(text => text.textContent.trim() + getComputedStyle(text).fill);
-}"""
-
-
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_the_words_of_a_drawing_are_inside_it_and_legible(open_page, name):
-    page = open_page((SITE / name).as_uri(), width=1400)
-    assert page.evaluate(WORDS_OUT) == []
-    outputs = page.locator(".cell_output pre").evaluate_all(
-        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
-    )
-    assert outputs == [], "wider than the column of a wide screen"
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
-        assert page.evaluate(FAINT_WORDS) == [], scheme
-
-
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_machinery_is_out_of_sight(name):
     """Code that draws is folded and named; what the tools read is not on the page."""
@@ -352,21 +333,6 @@ def test_machinery_is_out_of_sight(name):
         box.text_content() for box in find(name, "//*[contains(@class, 'cell_output')]")
     )
     assert not find(name, "//article//details[not(.//div[@class and .//*[text()]])]")
-
-
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_what_one_touches_is_large_and_free(browser, name):
-    """On a phone, also of sections that are not drawn yet."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    options = {"viewport": {"width": 412, "height": 823}, "has_touch": True, "is_mobile": True}
-    with browser.new_context(**options) as context:
-        page = context.new_page()
-        page.goto((SITE / name).as_uri())
-        page.wait_for_load_state("networkidle")
-        rule = {"runOnly": {"type": "rule", "values": ["target-size"]}}
-        found = Axe().run(page, options=rule).response["violations"]
-        assert not [node["target"] for violation in found for node in violation["nodes"]]
 
 
 # ---- what only a server shows ----

@@ -27,9 +27,9 @@ CUT = """(width) => [...document.querySelectorAll("article *")].filter(e => {
 }).map(e => e.outerHTML.slice(0, 120))"""
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_prints_unfolded_uncut_and_in_dark_ink(open_page, name):
-    page = open_page((SITE / name).as_uri(), width=A4_COLUMN, color_scheme="dark")
+def assert_prints_unfolded_uncut_and_in_dark_ink(page):
+    """Of an open page in the dark theme. test_pages.py calls it on its visit to each page."""
+    page.set_viewport_size({"width": A4_COLUMN, "height": 900})
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("article h1").first.is_visible()
@@ -40,6 +40,7 @@ def test_a_page_prints_unfolded_uncut_and_in_dark_ink(open_page, name):
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.locator("details.ae-solution[open]").count() == 0
+    page.emulate_media(media="screen", color_scheme="dark")
 
 
 # ---- one PDF ----

@@ -65,10 +65,6 @@ def test_the_books_explorer(open_page):
 # ---- the reader's hand ----
 
 
-def test_a_stored_path_is_shown_before_anything_is_loaded(small):
-    check_the_stored_path_then_load(small)
-
-
 def test_writing_loads_the_model_and_mere_focus_does_not(small):
     small.inputs.first.click()
     small.page.keyboard.press("Tab")
@@ -106,19 +102,24 @@ def test_the_reader_sees_how_much_has_come_and_can_cancel(open_page, serve):
     assert explorer.settled()["texts"][0] == "Tea."
 
 
-def test_a_word_that_is_not_there_is_read_in_another_case(small):
+def test_along_the_line_by_keyboard_and_by_mouse(small):
     small.load()
-    small.write(0, "You WERE here.")
-    assert "read in another case: WERE as were" in small.status(0)
-    assert "not in the vocabulary" not in small.status(0)
-    shouted = small.state()["path"]
-    small.write(0, "You were here.")
-    assert "another case" not in small.status(0)
-    assert small.state()["path"] == shouted
-
-
-def test_slide_by_keyboard_and_by_mouse(small):
-    small.load()
+    small.inputs.first.focus()
+    small.page.keyboard.press("Shift+Tab")
+    reached = []
+    for _ in range(7):
+        reached.append(
+            small.page.evaluate(
+                """() => document.activeElement.ariaLabel || document.activeElement.type
+                     + (document.activeElement.labels?.[0]?.textContent ?? "")"""
+            )
+        )
+        small.page.keyboard.press("Tab")
+    assert reached == [
+        "Pick the first sentence from a list", "textFirst sentence",
+        "Pick the second sentence from a list", "textSecond sentence",
+        "Place t on the line from the first sentence to the second", "button", "button",
+    ]  # fmt: skip
     small.slider.focus()
     press, mouse = small.page.keyboard.press, small.page.mouse
     for key, t in [("ArrowRight", 0.51), ("Home", 0), ("ArrowRight", 0.01), ("End", 1)]:
@@ -145,10 +146,6 @@ def test_slide_by_keyboard_and_by_mouse(small):
     assert small.state()["t"] == 0.5
     small.run("explorer => explorer.setPlace(7)")
     assert small.state()["t"] == 1
-
-
-def test_a_sentence_on_the_way_takes_the_slider_there(small):
-    small.load()
     count = small.path.count()
     assert count >= 3
     for i in [0, count - 1, 1]:
@@ -190,6 +187,13 @@ def test_write_or_pick_a_sentence(small):
     )
     assert small.settled()["texts"] == [HELD_OUT[8], HELD_OUT[7]]  # the last ones count
     small.assert_agrees_with_keras()
+    small.write(0, "You WERE here.")
+    assert "read in another case: WERE as were" in small.status(0)
+    assert "not in the vocabulary" not in small.status(0)
+    shouted = small.state()["path"]
+    small.write(0, "You were here.")
+    assert "another case" not in small.status(0)
+    assert small.state()["path"] == shouted
 
 
 def test_what_cannot_be_read_is_said_and_changes_nothing(small):
@@ -223,26 +227,6 @@ def test_two_explorers_are_independent(small):
 
 
 # ---- everyone ----
-
-
-def test_everything_is_reached_by_tab(small):
-    small.load()
-    small.inputs.first.focus()
-    small.page.keyboard.press("Shift+Tab")
-    reached = []
-    for _ in range(7):
-        reached.append(
-            small.page.evaluate(
-                """() => document.activeElement.ariaLabel || document.activeElement.type
-                     + (document.activeElement.labels?.[0]?.textContent ?? "")"""
-            )
-        )
-        small.page.keyboard.press("Tab")
-    assert reached == [
-        "Pick the first sentence from a list", "textFirst sentence",
-        "Pick the second sentence from a list", "textSecond sentence",
-        "Place t on the line from the first sentence to the second", "button", "button",
-    ]  # fmt: skip
 
 
 def test_says_what_happens_to_screen_readers(small):
