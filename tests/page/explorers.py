@@ -148,6 +148,7 @@ class Explorer:
     def assert_axe_finds_nothing(self):
         """In both themes. The page must have been opened with reduced motion."""
         self.page.mouse.move(0, 0)
+        self.page.wait_for_function("!document.querySelector('[aria-busy=true]')")  # it is pale
         for theme in ("light", "dark"):
             self.set_theme(theme)
             assert_axe_finds_nothing(self.page, f'[data-ae-explorer="{self.name}"]')
