@@ -40,12 +40,11 @@ def assert_axe_finds_nothing(page, context=None, rule=None):
 
     page.evaluate(Axe().axe_script)
     options = {"resultTypes": ["violations"], "preload": False}
+    page.evaluate(THIN_OUT)
     if rule:
         options["runOnly"] = {"type": "rule", "values": [rule]}
-    else:
-        page.evaluate(THIN_OUT)
-        if context is None:
-            page.evaluate(ONE_OF_EACH_INK)
+    elif context is None:
+        page.evaluate(ONE_OF_EACH_INK)
     run = "([context, options]) => axe.run(context ?? document, options)"
     found = page.evaluate(run, [context, options])["violations"]
     told = [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in found]
