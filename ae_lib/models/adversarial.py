@@ -91,20 +91,28 @@ class GAN(Pair):
             ops.shape(items), dtype=self.variable_dtype, seed=self.noise
         )
         items = ops.concatenate([ops.stop_gradient(fake), items + move, items - move])
-        scores = ops.cast(self.discriminator(items, training=training), x.dtype)
+        # The weights are read once, for both losses: TensorFlow's optimiser of graphs may put off
+        # a second reading, whose gradient nobody wants, until they have been updated. (To reshape
+        # is to read: ``convert_to_tensor`` leaves a variable as it is.)
+        weights = [ops.reshape(v, v.shape) for v in self.discriminator.trainable_variables]
+        others = [v.value for v in self.discriminator.non_trainable_variables]
+        judge = self.discriminator.stateless_call
+        scores, after = judge(weights, others, items, training=training)
+        scores = ops.cast(scores, x.dtype)
         real_score = ops.cast(y_pred, x.dtype)
         fake_score, *moved = ops.split(scores, 5)  # moved: up real, up fake, down real, down fake
         slopes = [(moved[i] - moved[i + 2]) / (2 * self.step) for i in (0, 1)]
         gradients = sum(ops.mean(slope**2) for slope in slopes)
         # The generator's loss passes a discriminator whose weights are constants.
-        weights = [ops.stop_gradient(v) for v in self.discriminator.trainable_variables]
-        others = [v.value for v in self.discriminator.non_trainable_variables]
-        fooled = self.discriminator.stateless_call(weights, others, fake, training=training)[0]
+        fooled = judge([ops.stop_gradient(w) for w in weights], after, fake, training=training)[0]
         fooled = ops.cast(fooled, x.dtype) - ops.stop_gradient(real_score)
         both = ops.mean(ops.softplus(-fooled)), ops.mean(ops.softplus(fake_score - real_score))
         for tracker, value in zip(self.trackers, (*both, gradients), strict=True):
             tracker.update_state(value, sample_weight=ops.shape(x)[0])
         if training:
+            own = self.discriminator.non_trainable_variables
+            for variable, value in zip(own, after, strict=True):
+                variable.assign(value)
             self._follow()
         return sum(both) + 0.5 * self.penalty * gradients + sum(self.losses)
 
