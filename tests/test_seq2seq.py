@@ -210,13 +210,13 @@ def test_word_dropout_hides_words_in_training_alone():
 
 def test_long_sentences_are_read_in_pieces(monkeypatch):
     model = make()
-    tokens = rng.integers(4, 12, (3, 11)).astype("int32")
+    tokens = np.random.default_rng(0).integers(4, 12, (3, 11)).astype("int32")
     tokens[1, 7:] = tokens[2, 2:] = 0
     whole = model.encode(tokens)
     monkeypatch.setattr("ae_lib.models.seq2seq.UNROLL", 4)
     for batch_size in (512, 1):
         pieces = model.encode(tokens, batch_size)
-        np.testing.assert_allclose(pieces, whole, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(pieces, whole, atol=1e-6)
 
 
 def test_a_saved_model_comes_back_the_same(tmp_path):
